@@ -1,0 +1,1 @@
+//! The broker: coordinators as pure state machines, and the server that drives them.

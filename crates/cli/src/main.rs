@@ -1,0 +1,3 @@
+//! The poruka binary.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Name a delivery guarantee, get it, prove it: the public library.

@@ -1,0 +1,3 @@
+//! Everything a maintainer runs.
+
+fn main() {}
