@@ -4,11 +4,11 @@
 //! socket or a file, and never the operating system itself. Two hosts stand behind it:
 //!
 //! - [`Env::real`]: tokio for tasks and sockets, plain OS threads, [`RealDisk`].
-//! - the simulation: one thread, virtual time, a seeded network and a power-cut disk; the same seed gives the same
+//! - the simulation: one thread, virtual time, a seeded network and a [`FakeDisk`]; the same seed gives the same
 //!   run twice.
 //!
 //! The disk is chosen apart from the host ([`Env::with_disk`]), so that a real process can run on a disk that
-//! loses power .
+//! loses power ([`FakeDisk::over_folder`]).
 //!
 //! What it does not do: no signals, no child processes, no files in asynchronous form (disk calls block; the
 //! journal's thread is the place for them).
@@ -20,7 +20,10 @@ mod net;
 mod real;
 mod task;
 
-pub use disk::{Disk, DiskFile, DiskLock, LockError, OpenMode, RealDisk};
+pub use disk::{
+    Disk, DiskFile, DiskLock, DiskOp, EARLY_NAME_ONE_IN, EARLY_SECTOR_ONE_IN, FakeDisk, LockError, OpenMode,
+    RealDisk,
+};
 pub use host::{Elapsed, Env, ThreadHandle};
 pub use mono::Mono;
 pub use net::{Accepting, Listener, Stream};

@@ -8,12 +8,14 @@
 //! Calls block. `EINTR` and short writes are dealt with here; a failed sync is never retried here, since the
 //! system may already have dropped the bytes that it could not write.
 
+mod fake;
 mod real;
 
 use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::Arc;
 
+pub use fake::{DiskOp, EARLY_NAME_ONE_IN, EARLY_SECTOR_ONE_IN, FakeDisk};
 pub use real::RealDisk;
 
 /// How [`Disk::open`] treats a file that is there, or is not.
