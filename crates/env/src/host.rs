@@ -69,6 +69,10 @@ impl Env {
         Env { host: Arc::new(RealHost::new()), disk: Arc::new(RealDisk) }
     }
 
+    pub(crate) fn of(host: Arc<dyn Host>, disk: Arc<dyn Disk>) -> Env {
+        Env { host, disk }
+    }
+
     /// The same host with another disk under it.
     pub fn with_disk(&self, disk: Arc<dyn Disk>) -> Env {
         Env { host: Arc::clone(&self.host), disk }

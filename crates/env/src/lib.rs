@@ -4,7 +4,7 @@
 //! socket or a file, and never the operating system itself. Two hosts stand behind it:
 //!
 //! - [`Env::real`]: tokio for tasks and sockets, plain OS threads, [`RealDisk`].
-//! - the simulation: one thread, virtual time, a seeded network and a [`FakeDisk`]; the same seed gives the same
+//! - [`sim::Sim`]: one thread, virtual time, a seeded network and a [`FakeDisk`]; the same seed gives the same
 //!   run twice.
 //!
 //! The disk is chosen apart from the host ([`Env::with_disk`]), so that a real process can run on a disk that
@@ -18,6 +18,7 @@ mod host;
 mod mono;
 mod net;
 mod real;
+pub mod sim;
 mod task;
 
 pub use disk::{
