@@ -89,11 +89,12 @@ fn has_word(line: &str, word: &str) -> bool {
 }
 
 fn decision_breaches(name: &str, text: &str) -> Vec<String> {
-    let headings: Vec<String> =
-        text.lines().filter(|line| line.starts_with('#')).map(|line| line.to_lowercase()).collect();
-    let has = |part: &str| headings.iter().any(|heading| heading.contains(part));
-    let missing = DECISION_PARTS.iter().filter(|part| !has(part));
-    missing.map(|part| format!("{name} has no heading {part:?}")).collect()
+    let opens = |line: &str, part: &str| {
+        let word = line.trim_start_matches(['#', '*', ' ']);
+        word.len() < line.len() && word.to_lowercase().starts_with(part)
+    };
+    let missing = DECISION_PARTS.iter().filter(|part| !text.lines().any(|line| opens(line, part)));
+    missing.map(|part| format!("{name} has no part {part:?}, as a heading or in bold")).collect()
 }
 
 /// `KEY: reason` lines; `#` opens a comment.
@@ -150,8 +151,9 @@ mod tests {
 
     #[test]
     fn a_decision_without_its_price_is_a_breach() {
-        let said = decision_breaches("docs/decisions/0001-x.md", "# X\n## Context\n## Decision\n");
-        assert_eq!(said, ["docs/decisions/0001-x.md has no heading \"price\""]);
+        let said =
+            decision_breaches("docs/decisions/0001-x.md", "# X\n## Context\n**Decision.** Yes.\nprice\n");
+        assert_eq!(said, ["docs/decisions/0001-x.md has no part \"price\", as a heading or in bold"]);
     }
 
     #[test]
