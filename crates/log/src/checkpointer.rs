@@ -1,0 +1,134 @@
+//! Makes checkpoints: syncs what the segments have, writes down that they have it, and lets journal files be reused.
+//!
+//! One step per partition, so that the simulated host can do other things between them. The order is what matters:
+//! 1. take the journal's position: every entry before it is in a segment, synced or not;
+//! 2. per partition, take its state and sync its files: the state covers every entry before the position;
+//! 3. wait until the journal has all that those states cover, so that no entry is remembered in part;
+//! 4. replace the checkpoint file; only then reuse journal files and remove discarded files.
+//!
+//! A failed sync of records poisons the journal; any other failure leaves the old checkpoint in force.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::checkpoint::{Checkpoint, PartitionRecord};
+use crate::context::Context;
+use crate::journal::state::Position;
+use crate::layout::{CHECKPOINT, JOURNAL};
+use crate::partition::PartitionLog;
+use crate::partition::snapshot::{Kind, SyncError};
+use crate::registry::Registry;
+
+/// What the checkpoint's driver does next.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Call again at once.
+    Step,
+    /// Call again when the journal has this entry.
+    AfterJournal(u64),
+    Done,
+    /// The old checkpoint stays.
+    Failed,
+}
+
+/// One checkpoint in the making.
+pub(crate) struct Checkpointing {
+    context: Arc<Context>,
+    registry: Arc<Registry>,
+    kind: Kind,
+    position: Position,
+    todo: Vec<Arc<PartitionLog>>,
+    records: Vec<PartitionRecord>,
+    trash: Vec<PathBuf>,
+    covered: Option<u64>,
+}
+
+impl Checkpointing {
+    pub(crate) fn begin(context: &Arc<Context>, registry: &Arc<Registry>, kind: Kind) -> Self {
+        // Trash first: what was discarded before now is in no state that is taken later.
+        let trash = context.take_trash();
+        let position = context.journal.position();
+        context.reset_cached_bytes();
+        Self {
+            context: Arc::clone(context),
+            registry: Arc::clone(registry),
+            kind,
+            position,
+            todo: registry.all(),
+            records: Vec::new(),
+            trash,
+            covered: None,
+        }
+    }
+
+    pub(crate) fn step(&mut self) -> Next {
+        if self.context.journal.is_poisoned() {
+            return self.fail();
+        }
+        if let Some(partition) = self.todo.pop() {
+            return self.prove(&partition);
+        }
+        let covered = *self.covered.get_or_insert_with(|| self.context.journal.last_index());
+        if self.context.journal.durable_index() < covered && !self.context.journal.is_starved() {
+            return Next::AfterJournal(covered);
+        }
+        match self.publish() {
+            Ok(()) => Next::Done,
+            Err(error) => {
+                tracing::warn!(%error, "checkpoint not written; the old one stays");
+                self.fail()
+            }
+        }
+    }
+
+    fn prove(&mut self, partition: &PartitionLog) -> Next {
+        let Some(mut snapshot) = partition.snapshot(self.kind) else { return Next::Step };
+        match snapshot.sync(self.context.disk()) {
+            Ok(()) => {
+                partition.synced(&mut snapshot);
+                self.records.push(snapshot.record);
+                Next::Step
+            }
+            Err(SyncError::Log(file, error)) => {
+                partition.not_synced(&snapshot);
+                self.context.journal.poison(&file, &error);
+                self.fail()
+            }
+            Err(SyncError::Index(error)) => {
+                partition.not_synced(&snapshot);
+                tracing::warn!(%error, "index not saved; the old checkpoint stays");
+                self.fail()
+            }
+        }
+    }
+
+    fn publish(&mut self) -> io::Result<()> {
+        let checkpoint = Checkpoint {
+            mark: self.context.journal.mark(),
+            position: self.position,
+            next_partition: self.registry.next_id(),
+            partitions: std::mem::take(&mut self.records),
+        };
+        let disk = self.context.disk();
+        checkpoint.write(disk, &self.context.root.join(JOURNAL).join(CHECKPOINT))?;
+        self.context.journal.checkpointed(self.position.lap);
+        for path in self.trash.drain(..) {
+            let removed = match path.extension() {
+                Some(_) if disk.list(&path).is_err() => disk.remove(&path),
+                _ => disk.remove_dir_all(&path),
+            };
+            if let Err(error) = removed
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                tracing::warn!(file = %path.display(), %error, "not removed");
+            }
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self) -> Next {
+        self.context.discard(self.trash.drain(..));
+        Next::Failed
+    }
+}

@@ -1,0 +1,249 @@
+//! Reading the journal after a start: which entries count, and whether what follows is a torn tail or damage.
+//!
+//! Entries count from the checkpoint on, as long as each is whole, of the expected lap, with the expected index and its
+//! predecessor's checksum. Where that ends, the group there is *damaged* if some later group says that its sync had
+//! returned (assumption S1), and *torn* otherwise. Nothing is written here, so a crash during recovery changes nothing.
+
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use poruka_env::{Disk, OpenMode};
+
+use super::entry::{self, Entry, Link};
+use super::group::{GROUP_ALIGN_BYTES, GROUP_HEADER_BYTES, GroupHeader};
+use super::state::{Position, Shape};
+use super::writer::lap_path;
+use crate::error::{OpenError, at};
+
+/// What whoever applies entries says of one.
+pub(crate) enum Applied {
+    Good,
+    /// The bytes that it refers to, in that file at that position, are not what they were.
+    Broken(PathBuf, u64),
+}
+
+/// All journal files that matter, in memory for the time of recovery (bounded by the ring).
+pub(crate) struct Ring {
+    shape: Shape,
+    files: Vec<(PathBuf, Vec<u8>)>,
+    from: Position,
+    /// The last group that is known to have been synced.
+    proven: u64,
+    /// The largest lap that any group carries.
+    lap_max: u64,
+}
+
+/// How far the journal could be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Replayed {
+    /// Where writing goes on: a lap that was never used.
+    pub(crate) next: Position,
+    /// Entries that were applied.
+    pub(crate) entries: u64,
+    /// A group was cut.
+    pub(crate) torn: bool,
+}
+
+impl Ring {
+    pub(crate) fn load(
+        disk: &dyn Disk,
+        dir: &std::path::Path,
+        shape: Shape,
+        from: Position,
+    ) -> Result<Ring, OpenError> {
+        let mut files = Vec::new();
+        for slot in 0..shape.files {
+            let path = lap_path(dir, shape, slot);
+            let bytes = match disk.open(&path, OpenMode::Read) {
+                Ok(file) => {
+                    let mut bytes = vec![0; file.len().map_err(at(&path))? as usize];
+                    file.read_exact_at(&mut bytes, 0).map_err(at(&path))?;
+                    bytes
+                }
+                // The file of the checkpoint's lap was made before the checkpoint was.
+                Err(error) if error.kind() == ErrorKind::NotFound && from.lap % shape.files != slot => {
+                    Vec::new()
+                }
+                Err(error) => return Err(at(&path)(error)),
+            };
+            files.push((path, bytes));
+        }
+        let mut ring = Ring { shape, files, from, proven: from.group - 1, lap_max: from.lap };
+        ring.look_for_proofs();
+        Ok(ring)
+    }
+
+    /// Groups start at aligned places, so those behind a damaged one are found too.
+    fn look_for_proofs(&mut self) {
+        for (_, bytes) in &self.files {
+            for block in bytes.chunks(GROUP_ALIGN_BYTES) {
+                let Some(header) = GroupHeader::read(block, self.shape.mark) else { continue };
+                if header.lap >= self.from.lap && header.group >= self.from.group {
+                    self.proven = self.proven.max(header.proven);
+                    self.lap_max = self.lap_max.max(header.lap);
+                }
+            }
+        }
+    }
+
+    fn file(&self, lap: u64) -> &(PathBuf, Vec<u8>) {
+        &self.files[(lap % self.shape.files) as usize]
+    }
+
+    fn group_at(&self, position: Position) -> Option<(GroupHeader, &[u8])> {
+        let bytes = self.file(position.lap).1.get(usize::try_from(position.at).ok()?..)?;
+        let header = GroupHeader::read(bytes, self.shape.mark)?;
+        let fits = header.lap == position.lap
+            && header.group == position.group
+            && header.first_index == position.index
+            && header.previous_crc == position.previous_crc;
+        fits.then(|| (header, bytes.get(GROUP_HEADER_BYTES..).unwrap_or_default()))
+    }
+
+    /// Gives every entry that counts to `apply`, in order.
+    pub(crate) fn replay(
+        &self,
+        mut apply: impl FnMut(&Entry<'_>) -> Result<Applied, OpenError>,
+    ) -> Result<Replayed, OpenError> {
+        let mut position = self.from;
+        let mut entries = 0;
+        let mut broken = None;
+        while broken.is_none() {
+            let next_lap = Position { lap: position.lap + 1, at: 0, ..position };
+            let found = match self.group_at(position) {
+                Some(found) => Some(found),
+                None => self.group_at(next_lap).inspect(|_| position = next_lap),
+            };
+            let Some((header, bytes)) = found else { break };
+            let mut rest = &bytes[..bytes.len().min(header.bytes as usize)];
+            for index in (header.first_index..).take(header.entries as usize) {
+                let link = Link { index, lap: header.lap, previous_crc: position.previous_crc };
+                let here =
+                    position.at + GROUP_HEADER_BYTES as u64 + (header.bytes as usize - rest.len()) as u64;
+                let Some(found) = entry::read(rest, link) else {
+                    broken = Some((self.file(position.lap).0.clone(), here));
+                    break;
+                };
+                if let Applied::Broken(file, at) = apply(&found.entry)? {
+                    broken = Some((file, at));
+                    break;
+                }
+                entries += 1;
+                position.index = index + 1;
+                position.previous_crc = found.crc;
+                rest = &rest[found.size..];
+            }
+            if broken.is_none() {
+                position.at += header.span() as u64;
+                position.group = header.group + 1;
+            }
+        }
+        if self.proven >= position.group {
+            let (file, at) = broken.unwrap_or_else(|| (self.file(position.lap).0.clone(), position.at));
+            return Err(OpenError::Damaged { file, at, what: "a journal group that had been synced" });
+        }
+        let torn = broken.is_some();
+        let next = Position { lap: self.lap_max + 1, at: 0, group: position.group + 1, ..position };
+        Ok(Replayed { next, entries, torn })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::entry::Place;
+    use crate::journal::state::JournalState;
+
+    const SHAPE: Shape = Shape { file_bytes: 32 * 1024, files: 3, mark: 0x5eed };
+
+    /// Journal files as a driver would have written them: `count` groups of one entry each.
+    fn written(count: u64) -> Vec<Vec<u8>> {
+        let mut state: JournalState<(), ()> = JournalState::new(SHAPE, Position::START);
+        let mut files = vec![vec![0; SHAPE.file_bytes]; SHAPE.files as usize];
+        for number in 0..count {
+            let batch = number.to_be_bytes();
+            let place = Place { segment: 0, position: 0 };
+            state.push(&Entry::Append { partition: 1, place, batch: &batch }).expect("pushed");
+            let group = state.take_group().expect("a group");
+            let file = &mut files[(group.lap % SHAPE.files) as usize];
+            file[group.at as usize..][..group.bytes.len()].copy_from_slice(&group.bytes);
+            state.group_done(group.bytes);
+            state.checkpointed(group.lap);
+        }
+        files
+    }
+
+    fn ring(files: Vec<Vec<u8>>, from: Position) -> Ring {
+        let files =
+            files.into_iter().enumerate().map(|(slot, bytes)| (format!("{slot}").into(), bytes)).collect();
+        let mut ring = Ring { shape: SHAPE, files, from, proven: from.group - 1, lap_max: from.lap };
+        ring.look_for_proofs();
+        ring
+    }
+
+    fn numbers(ring: &Ring) -> Result<Vec<u64>, OpenError> {
+        let mut numbers = Vec::new();
+        ring.replay(|entry| {
+            let Entry::Append { batch, .. } = entry else { panic!("another entry") };
+            numbers.push(u64::from_be_bytes((*batch).try_into().expect("8 bytes")));
+            Ok(Applied::Good)
+        })?;
+        Ok(numbers)
+    }
+
+    #[test]
+    fn everything_that_was_written_is_read_over_the_end_of_a_file() {
+        let ring = ring(written(20), Position::START);
+        assert_eq!(numbers(&ring).expect("readable"), (0..20).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_torn_last_group_is_cut_and_every_group_before_it_stays() {
+        let whole = written(5);
+        for sector in 0..8 {
+            let mut files = whole.clone();
+            let at = 4 * 4096 + sector * 512;
+            files[1][at..at + 512].fill(0xee);
+            let numbers = numbers(&ring(files, Position::START)).expect("a torn tail is no damage");
+            assert!(numbers == [0, 1, 2, 3] || numbers == [0, 1, 2, 3, 4], "{numbers:?}");
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_below_the_proven_end_is_refused_by_name() {
+        let whole = written(5);
+        for group in 0..4 {
+            for byte in 0..96 {
+                let mut files = whole.clone();
+                files[1][group * 4096 + byte] ^= 1;
+                let found = numbers(&ring(files, Position::START));
+                // The last 16 bytes of a group header are padding that only its checksum covers.
+                let Err(OpenError::Damaged { at, .. }) = found else {
+                    panic!("group {group} byte {byte}: {found:?}")
+                };
+                assert!((group * 4096..(group + 1) * 4096).contains(&(at as usize)));
+            }
+        }
+    }
+
+    #[test]
+    fn entries_of_an_old_lap_are_never_read_as_new() {
+        // 8 groups fit in a file: after 28, lap 4 has overwritten half of lap 1's file.
+        let files = written(28);
+        let mut state_of_lap_4 = Position { lap: 4, at: 0, group: 25, index: 25, previous_crc: 0 };
+        let header = GroupHeader::read(&files[1], SHAPE.mark).expect("lap 4 begins in file 1");
+        state_of_lap_4.previous_crc = header.previous_crc;
+        assert_eq!((header.lap, header.group), (4, 25));
+        let numbers = numbers(&ring(files, state_of_lap_4)).expect("readable");
+        assert_eq!(numbers, [24, 25, 26, 27]);
+    }
+
+    #[test]
+    fn writing_goes_on_in_a_lap_that_was_never_used() {
+        let replayed = ring(written(20), Position::START).replay(|_| Ok(Applied::Good)).expect("readable");
+        assert_eq!(
+            (replayed.next.lap, replayed.next.index, replayed.entries, replayed.torn),
+            (4, 21, 20, false)
+        );
+    }
+}

@@ -1,0 +1,87 @@
+//! Where in a partition's files an offset or a moment is to be looked for.
+
+use std::io;
+use std::sync::Arc;
+
+use poruka_env::Disk;
+
+use super::{Files, Inner};
+use crate::segment::Segment;
+use crate::segment_file::SegmentFile;
+
+/// A region of one segment to walk.
+#[derive(Debug, Clone)]
+pub(super) struct Region {
+    pub(super) file: Arc<SegmentFile>,
+    pub(super) base: i64,
+    pub(super) from: u32,
+    pub(super) until: u32,
+    /// The offset after the segment's last batch.
+    pub(super) end: i64,
+}
+
+impl Region {
+    fn new(segment: &mut Segment, disk: &dyn Disk, from: u32) -> io::Result<Region> {
+        let file = segment.open(disk)?;
+        Ok(Region { file, base: segment.base(), from, until: segment.len(), end: segment.end() })
+    }
+}
+
+impl Files {
+    /// The segment that holds `offset`, or the first one after it.
+    fn segment_of(&mut self, offset: i64) -> Option<&mut Segment> {
+        let base = self
+            .sealed
+            .range(..=offset)
+            .next_back()
+            .filter(|(_, found)| offset < found.end())
+            .map(|(b, _)| *b);
+        let in_active = self.active.as_ref().is_some_and(|active| active.base() <= offset);
+        match (base, in_active) {
+            (Some(base), _) => self.sealed.get_mut(&base),
+            (None, true) => self.active.as_mut(),
+            (None, false) => match self.sealed.range_mut(offset..).next() {
+                Some((_, after)) => Some(after),
+                None => self.active.as_mut(),
+            },
+        }
+    }
+
+    /// All segments, oldest first.
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut Segment> {
+        self.sealed.values_mut().chain(self.active.as_mut())
+    }
+}
+
+impl Inner {
+    /// Where the batch that holds `offset`, or the next one, is to be found.
+    pub(super) fn locate(&mut self, disk: &dyn Disk, offset: i64) -> io::Result<Option<Region>> {
+        let resume = self.resume.iter().find(|(known, _, _)| *known == offset).copied();
+        let Some(segment) = self.files.as_mut().and_then(|files| files.segment_of(offset)) else {
+            return Ok(None);
+        };
+        let from = match resume {
+            Some((_, base, position)) if base == segment.base() && position < segment.len() => position,
+            _ => segment.position_before(disk, offset),
+        };
+        Region::new(segment, disk, from).map(Some)
+    }
+
+    /// A reader will probably go on from `offset`, which is at that place.
+    pub(super) fn remember(&mut self, offset: i64, base: i64, position: u32) {
+        self.resume.rotate_right(1);
+        self.resume[0] = (offset, base, position);
+    }
+
+    /// Where the first batch with a record of at least `timestamp` is to be looked for.
+    pub(super) fn locate_time(&mut self, disk: &dyn Disk, timestamp: i64) -> io::Result<Vec<Region>> {
+        let Some(files) = &mut self.files else { return Ok(Vec::new()) };
+        let mut regions = Vec::new();
+        for segment in files.all_mut().filter(|segment| segment.record().max_timestamp >= timestamp) {
+            let from = segment.offset_before_time(disk, timestamp);
+            let position = segment.position_before(disk, from);
+            regions.push(Region::new(segment, disk, position)?);
+        }
+        Ok(regions)
+    }
+}

@@ -1,0 +1,327 @@
+//! Building a partition again: from its checkpoint record, the journal's entries, and (Cached) the bytes past them.
+//!
+//! Synced: the journal holds, or proves, every batch past the checkpoint. What the file has beyond the last of them is
+//! a torn tail and is cut. Cached: past the checkpoint the file may hold any mix after a power cut; it is read batch by
+//! batch and cut at the first bad one. If offsets had been reserved past that end, the log goes on above the reservation,
+//! in a new leader epoch, behind a control batch that ends the gap. Sealed segments are never scanned.
+//! Assumes S1, S2 and S3; every step may be repeated after a crash in its middle.
+
+use std::path::{Path, PathBuf};
+
+use bytes::{BufMut, BytesMut};
+use poruka_env::{Disk, OpenMode};
+
+use super::Files;
+use crate::batch::{self, Head};
+use crate::checkpoint::PartitionRecord;
+use crate::codec::crc32c;
+use crate::config::{Class, SegmentConfig};
+use crate::error::{OpenError, at};
+use crate::journal::entry::Place;
+use crate::journal::recover::Applied;
+use crate::layout::{INDEX, LOG, TIME_INDEX, parse_segment_name, segment_path};
+use crate::segment::Segment;
+use crate::walk::{Step, Walk};
+
+/// Batches of the journal are gathered to writes of about this size.
+const GATHER_BYTES: usize = 1 << 20;
+
+/// What recovery did to one partition.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Mended {
+    /// Bytes past the proven end that were cut.
+    pub(crate) torn_bytes: u64,
+    /// Offsets that were left out because they may have been seen.
+    pub(crate) gap_offsets: i64,
+}
+
+/// A partition on its way back.
+pub(crate) struct Recovering<'a> {
+    disk: &'a dyn Disk,
+    dir: PathBuf,
+    pub(crate) record: PartitionRecord,
+    files: Files,
+    config: SegmentConfig,
+    /// Bytes of the journal that are not in the active segment's file yet, and where they go.
+    gathered: BytesMut,
+    gathered_at: u32,
+}
+
+impl<'a> Recovering<'a> {
+    pub(crate) fn new(disk: &'a dyn Disk, dir: PathBuf, record: PartitionRecord) -> Result<Self, OpenError> {
+        let mut files = Files { sealed: std::collections::BTreeMap::new(), active: None };
+        for (number, known) in record.segments.iter().enumerate() {
+            let mut segment = Segment::known(&dir, *known);
+            check_length(disk, &segment)?;
+            if number + 1 == record.segments.len() {
+                segment.reopen(disk).map_err(at(segment.path()))?;
+                files.active = Some(segment);
+            } else {
+                files.sealed.insert(known.base, segment);
+            }
+        }
+        let config = SegmentConfig::default();
+        Ok(Self { disk, dir, record, files, config, gathered: BytesMut::new(), gathered_at: 0 })
+    }
+
+    /// A batch that the journal carries.
+    pub(crate) fn append(&mut self, place: Place, bytes: &[u8]) -> Result<Applied, OpenError> {
+        let Some(head) = Head::read(bytes).filter(|head| head.size == bytes.len()) else {
+            return Ok(Applied::Broken(self.path_of(place), u64::from(place.position)));
+        };
+        if head.base_offset < self.record.end {
+            // The checkpoint has it already.
+            return Ok(Applied::Good);
+        }
+        self.make_room(place, &head)?;
+        if self.gathered.is_empty() {
+            self.gathered_at = place.position;
+        }
+        self.gathered.put_slice(bytes);
+        self.took(&head);
+        if self.gathered.len() >= GATHER_BYTES {
+            self.flush()?;
+        }
+        Ok(Applied::Good)
+    }
+
+    /// A batch that the journal only refers to.
+    pub(crate) fn append_reference(
+        &mut self,
+        place: Place,
+        length: u32,
+        crc: u32,
+    ) -> Result<Applied, OpenError> {
+        let known =
+            self.record.segments.iter().any(|known| {
+                known.base == place.segment && place.position.saturating_add(length) <= known.len
+            });
+        if known {
+            return Ok(Applied::Good);
+        }
+        let path = self.path_of(place);
+        let mut bytes = vec![0; length as usize];
+        let read = self
+            .disk
+            .open(&path, OpenMode::Read)
+            .and_then(|file| file.read_exact_at(&mut bytes, u64::from(place.position)));
+        let head = Head::read(&bytes).filter(|head| head.size == bytes.len());
+        match (read, head) {
+            (Ok(()), Some(head)) if crc32c(&bytes) == crc => {
+                if head.base_offset < self.record.end {
+                    return Ok(Applied::Good);
+                }
+                self.make_room(place, &head)?;
+                self.flush()?;
+                self.took(&head);
+                Ok(Applied::Good)
+            }
+            _ => Ok(Applied::Broken(path, u64::from(place.position))),
+        }
+    }
+
+    fn path_of(&self, place: Place) -> PathBuf {
+        segment_path(&self.dir, place.segment, LOG)
+    }
+
+    /// Rolls the segment where the original append did, and checks that the batch belongs here.
+    fn make_room(&mut self, place: Place, head: &Head) -> Result<(), OpenError> {
+        let active = self.files.active.as_ref();
+        let goes_on =
+            active.is_some_and(|active| (active.base(), active.len()) == (place.segment, place.position));
+        let rolls = place.position == 0 && place.segment == head.base_offset && !goes_on;
+        if head.base_offset != self.record.end || !(goes_on || rolls) {
+            let (file, at) = (self.path_of(place), u64::from(place.position));
+            return Err(OpenError::Damaged { file, at, what: "the batch that the journal places here" });
+        }
+        if rolls {
+            self.roll(place.segment)?;
+        }
+        Ok(())
+    }
+
+    fn roll(&mut self, base: i64) -> Result<(), OpenError> {
+        self.flush()?;
+        self.disk.create_dir_all(&self.dir).map_err(at(&self.dir))?;
+        // The file may hold a batch that an entry refers to: it is cut at the end, not here.
+        let path = segment_path(&self.dir, base, LOG);
+        let segment = Segment::adopt(self.disk, &self.dir, base).map_err(at(&path))?;
+        if let Some(mut full) = self.files.active.replace(segment) {
+            full.seal();
+            let path = full.path();
+            cut(self.disk, &path, u64::from(full.len()))?;
+            self.files.sealed.insert(full.base(), full);
+        }
+        Ok(())
+    }
+
+    fn took(&mut self, head: &Head) {
+        if let Some(active) = &mut self.files.active {
+            active.appended(head, self.config.index_interval_bytes);
+        }
+        if head.has_producer() {
+            self.record.producers.appended(head);
+        }
+        self.record.epochs.note(head.leader_epoch, head.base_offset);
+        self.record.end = head.next_offset();
+    }
+
+    fn flush(&mut self) -> Result<(), OpenError> {
+        let Some(active) = self.files.active.as_mut().filter(|_| !self.gathered.is_empty()) else {
+            return Ok(());
+        };
+        let file = active.open(self.disk).map_err(at(active.path()))?;
+        file.file().write_at(&self.gathered, u64::from(self.gathered_at)).map_err(at(active.path()))?;
+        self.gathered.clear();
+        Ok(())
+    }
+
+    /// The journal has no more to say.
+    pub(crate) fn finish(mut self, now_ms: i64) -> Result<(PartitionRecord, Files, Mended), OpenError> {
+        self.flush()?;
+        let mut mended = Mended::default();
+        if self.record.class == Class::Cached {
+            self.scan_cached()?;
+        }
+        mended.torn_bytes = self.cut_tail()?;
+        if self.record.class == Class::Cached && self.record.reserved > self.record.end {
+            mended.gap_offsets = self.record.reserved - self.record.end;
+            self.end_gap(now_ms)?;
+        }
+        self.record.reserved = self.record.end;
+        self.record.log_start = self.record.log_start.min(self.record.end);
+        Ok((self.record, self.files, mended))
+    }
+
+    /// Takes in whole batches past the checkpoint, over as many segments as follow each other.
+    fn scan_cached(&mut self) -> Result<(), OpenError> {
+        loop {
+            let from = match &mut self.files.active {
+                Some(active) => {
+                    let path = active.path();
+                    let file = active.open(self.disk).map_err(at(&path))?;
+                    let (from, until) = (u64::from(active.len()), file.file().len().map_err(at(&path))?);
+                    let mut walk = Walk::new(&**file.file(), from, until.min(i32::MAX as u64), true);
+                    let mut clean = false;
+                    loop {
+                        match walk.step().map_err(at(&path))? {
+                            Step::Batch { head, .. } if self.goes_on(&head) => self.took(&head),
+                            Step::Batch { .. } | Step::Bad { .. } => break,
+                            Step::End => {
+                                clean = true;
+                                break;
+                            }
+                        }
+                    }
+                    if !clean {
+                        return Ok(());
+                    }
+                    self.files.active.as_ref().map(Segment::base)
+                }
+                None => None,
+            };
+            let next = self.segments_on_disk()?.into_iter().find(|base| from.is_none_or(|from| *base > from));
+            match next {
+                Some(base) if base == self.record.end && base <= self.record.reserved => self.roll(base)?,
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    fn goes_on(&self, head: &Head) -> bool {
+        head.base_offset >= self.record.end && head.leader_epoch >= self.record.epochs.current()
+    }
+
+    fn segments_on_disk(&self) -> Result<Vec<i64>, OpenError> {
+        if !self.disk.exists(&self.dir) {
+            return Ok(Vec::new());
+        }
+        let names = self.disk.list(&self.dir).map_err(at(&self.dir))?;
+        Ok(names
+            .iter()
+            .filter_map(|name| parse_segment_name(name))
+            .filter(|(_, e)| *e == LOG)
+            .map(|(b, _)| b)
+            .collect())
+    }
+
+    /// Cuts what lies past the end, and removes segments that are no part of the log: those after the end (torn), and
+    /// those before the first (deleted with the log start, and the crash came before their removal).
+    fn cut_tail(&mut self) -> Result<u64, OpenError> {
+        let mut torn = 0;
+        if let Some(active) = &mut self.files.active {
+            torn += cut(self.disk, &active.path(), u64::from(active.len()))?;
+            // The cut has to be durable before anything is written behind it.
+            active.is_proven &= torn == 0;
+        }
+        for base in self.segments_on_disk()? {
+            let is_ours = self.files.sealed.contains_key(&base)
+                || self.files.active.as_ref().is_some_and(|active| active.base() == base);
+            if is_ours {
+                continue;
+            }
+            for ending in [LOG, INDEX, TIME_INDEX] {
+                let path = segment_path(&self.dir, base, ending);
+                if self.disk.exists(&path) {
+                    self.disk.remove(&path).map_err(at(&path))?;
+                }
+            }
+        }
+        Ok(torn)
+    }
+
+    fn end_gap(&mut self, now_ms: i64) -> Result<(), OpenError> {
+        let epoch = self.record.epochs.current() + 1;
+        let gap_end = batch::gap_end(self.record.reserved - 1, epoch, now_ms);
+        let head = Head::read(&gap_end).ok_or(OpenError::Damaged {
+            file: self.dir.clone(),
+            at: 0,
+            what: "an offset reservation inside of Kafka's range",
+        })?;
+        let has_room = self
+            .files
+            .active
+            .as_ref()
+            .is_some_and(|active| active.has_room(gap_end.len(), head.last_offset(), i32::MAX as u32));
+        if !has_room {
+            self.roll(head.base_offset)?;
+        }
+        let Some(active) = &mut self.files.active else { return Ok(()) };
+        let path = active.path();
+        let file = active.open(self.disk).map_err(at(&path))?;
+        file.file().write_at(&gap_end, u64::from(active.len())).map_err(at(&path))?;
+        self.took(&head);
+        Ok(())
+    }
+
+    /// Takes note of a new log start.
+    pub(crate) fn start_at(&mut self, offset: i64) {
+        self.record.log_start = self.record.log_start.max(offset);
+        self.files.sealed.retain(|_, sealed| sealed.end() > offset);
+    }
+}
+
+/// A segment that a checkpoint names must have at least the length that was synced.
+fn check_length(disk: &dyn Disk, segment: &Segment) -> Result<(), OpenError> {
+    let path = segment.path();
+    let len = match disk.open(&path, OpenMode::Read) {
+        Ok(file) => file.len().map_err(at(&path))?,
+        // Nothing was ever proven to be in it, its name neither.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && segment.len() == 0 => return Ok(()),
+        Err(error) => return Err(at(path)(error)),
+    };
+    if len < u64::from(segment.len()) {
+        return Err(OpenError::Damaged { file: path, at: len, what: "bytes that had been synced" });
+    }
+    Ok(())
+}
+
+/// Cuts a file to `len`; returns what was too much.
+fn cut(disk: &dyn Disk, path: &Path, len: u64) -> Result<u64, OpenError> {
+    let file = disk.open(path, OpenMode::Create).map_err(at(path))?;
+    let found = file.len().map_err(at(path))?;
+    if found > len {
+        file.set_len(len).map_err(at(path))?;
+    }
+    Ok(found.saturating_sub(len))
+}

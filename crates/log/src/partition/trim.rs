@@ -1,0 +1,96 @@
+//! Moving the log start, and forgetting the segments before it.
+//!
+//! Files are not removed here: a checkpoint may still name them. The engine removes them after the next checkpoint.
+
+use std::path::PathBuf;
+
+use super::{Inner, PartitionLog};
+use crate::config::Class;
+use crate::error::{ReadError, StorageError};
+use crate::journal::entry::Entry;
+use crate::layout::{INDEX, LOG, TIME_INDEX, segment_path};
+
+/// Why records could not be deleted.
+#[derive(Debug, thiserror::Error)]
+pub enum TrimError {
+    /// The offset is not one that may be read, or the end of them.
+    #[error(transparent)]
+    Offset(#[from] ReadError),
+    /// Storage does not take it.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl PartitionLog {
+    /// Deletes the records below `offset`, or below the high watermark when it is -1. Returns the new log start, once
+    /// it is durable.
+    ///
+    /// # Errors
+    /// See [`TrimError`].
+    pub async fn delete_records_before(&self, offset: i64) -> Result<i64, TrimError> {
+        let offset = if offset == -1 { self.high_watermark() } else { offset };
+        if let Some(index) = self.start_at(offset)? {
+            self.context.journal.wait_durable(index).await.map_err(|_| StorageError::Poisoned)?;
+        }
+        Ok(self.log_start())
+    }
+
+    /// As above, without waiting; the index of the journal entry that has to be durable.
+    pub(crate) fn start_at(&self, offset: i64) -> Result<Option<u64>, TrimError> {
+        let marks = self.progress.marks();
+        let (log_start, high_watermark) = (marks.log_start, marks.high_watermark);
+        if offset < 0 || offset > high_watermark {
+            return Err(ReadError::OffsetOutOfRange { log_start, high_watermark }.into());
+        }
+        if offset <= log_start {
+            return Ok(None);
+        }
+        let mut inner = self.lock();
+        let index = match self.class {
+            Class::Memory => None,
+            _ => {
+                let entry = Entry::LogStart { partition: self.id, offset };
+                Some(self.context.journal.record(&entry, None).map_err(StorageError::from)?)
+            }
+        };
+        let gone = inner.start_at(offset);
+        self.context.discard(gone.into_iter().flat_map(|base| self.files_of(base)));
+        self.progress.log_start(offset);
+        Ok(index)
+    }
+
+    /// No append is taken any more. The index of the journal entry that has to be durable.
+    pub(crate) fn mark_deleted(&self) -> Result<Option<u64>, StorageError> {
+        let mut inner = self.lock();
+        let index = match self.class {
+            Class::Memory => None,
+            _ => Some(self.context.journal.record(&Entry::Delete { partition: self.id }, None)?),
+        };
+        inner.deleted = true;
+        Ok(index)
+    }
+
+    fn files_of(&self, base: i64) -> [PathBuf; 3] {
+        [LOG, INDEX, TIME_INDEX].map(|ending| segment_path(&self.dir, base, ending))
+    }
+}
+
+impl Inner {
+    /// Moves the log start; returns the bases of the segments that are wholly below it.
+    pub(crate) fn start_at(&mut self, offset: i64) -> Vec<i64> {
+        self.log_start = self.log_start.max(offset);
+        self.dirty = true;
+        self.tail.drop_below(offset);
+        let Some(files) = &mut self.files else { return Vec::new() };
+        let gone: Vec<i64> = files
+            .sealed
+            .values()
+            .filter(|sealed| sealed.end() <= offset)
+            .map(|sealed| sealed.base())
+            .collect();
+        for base in &gone {
+            files.sealed.remove(base);
+        }
+        gone
+    }
+}

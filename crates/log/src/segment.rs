@@ -1,0 +1,362 @@
+//! One segment of a partition: a `.log` file of batches with its sparse offset and time indexes, in Kafka's formats.
+//!
+//! The index of the segment that is being written lives in memory; checkpoints save what is new of it and drop it once
+//! the segment is sealed. An index is a shortcut, never the truth: where an entry is missing, a lookup walks further.
+//! Assumes S1 and S3. Index entries are Kafka's: an offset entry (8 bytes) has the last offset of a batch, relative to
+//! the base, and the batch's position; a time entry (12 bytes) has the largest timestamp so far and its offset.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::BufMut;
+use poruka_env::{Disk, DiskFile, OpenMode};
+
+use crate::batch::Head;
+use crate::layout::{INDEX, LOG, TIME_INDEX, segment_path};
+use crate::segment_file::SegmentFile;
+
+const OFFSET_ENTRY_BYTES: usize = 8;
+const TIME_ENTRY_BYTES: usize = 12;
+/// No record yet.
+pub(crate) const NO_TIMESTAMP: i64 = -1;
+
+/// What a checkpoint says of a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SegmentRecord {
+    pub(crate) base: i64,
+    /// Synced length of the `.log` file.
+    pub(crate) len: u32,
+    /// The offset after its last batch.
+    pub(crate) end: i64,
+    pub(crate) max_timestamp: i64,
+    /// Last offset of the batch with the largest timestamp.
+    pub(crate) max_timestamp_offset: i64,
+    /// Synced entries of `.index` and `.timeindex`.
+    pub(crate) offsets: u32,
+    pub(crate) times: u32,
+}
+
+impl SegmentRecord {
+    pub(crate) fn empty(base: i64) -> Self {
+        Self {
+            base,
+            len: 0,
+            end: base,
+            max_timestamp: NO_TIMESTAMP,
+            max_timestamp_offset: -1,
+            offsets: 0,
+            times: 0,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct OffsetEntry {
+    delta: u32,
+    position: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct TimeEntry {
+    timestamp: i64,
+    delta: u32,
+}
+
+/// Index bytes to be written and synced by a checkpoint, outside of the partition's lock.
+#[derive(Debug)]
+pub(crate) struct IndexSave {
+    dir: PathBuf,
+    base: i64,
+    offsets_at: u64,
+    offsets: Vec<u8>,
+    times_at: u64,
+    times: Vec<u8>,
+}
+
+impl IndexSave {
+    pub(crate) fn run(&self, disk: &dyn Disk) -> io::Result<()> {
+        for (ending, at, bytes) in
+            [(INDEX, self.offsets_at, &self.offsets), (TIME_INDEX, self.times_at, &self.times)]
+        {
+            let file = disk.open(&segment_path(&self.dir, self.base, ending), OpenMode::Create)?;
+            file.write_at(bytes, at)?;
+            file.set_len(at + bytes.len() as u64)?;
+            file.sync_data()?;
+        }
+        disk.sync_dir(&self.dir)
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    dir: PathBuf,
+    file: Option<Arc<SegmentFile>>,
+    record: SegmentRecord,
+    /// Entries in memory; those before have been dropped because the segment is sealed and saved.
+    offsets: Vec<OffsetEntry>,
+    times: Vec<TimeEntry>,
+    in_memory: bool,
+    bytes_since_entry: u32,
+    /// Everything of it is in a checkpoint.
+    pub(crate) is_proven: bool,
+}
+
+impl Segment {
+    /// A new segment in `dir`. Its name is not durable yet.
+    pub(crate) fn create(disk: &dyn Disk, dir: &Path, base: i64) -> io::Result<Segment> {
+        let segment = Segment::adopt(disk, dir, base)?;
+        if let Some(file) = &segment.file {
+            file.file().set_len(0)?;
+        }
+        Ok(segment)
+    }
+
+    /// As a new segment, whatever the file holds stays in it for the moment.
+    pub(crate) fn adopt(disk: &dyn Disk, dir: &Path, base: i64) -> io::Result<Segment> {
+        let path = segment_path(dir, base, LOG);
+        let file = disk.open(&path, OpenMode::Create)?;
+        let mut segment = Segment::known(dir, SegmentRecord::empty(base));
+        segment.in_memory = true;
+        segment.is_proven = false;
+        segment.file = Some(SegmentFile::new(path, file, false));
+        Ok(segment)
+    }
+
+    /// A sealed segment that a checkpoint knows; nothing is opened.
+    pub(crate) fn known(dir: &Path, record: SegmentRecord) -> Segment {
+        Segment {
+            dir: dir.to_owned(),
+            file: None,
+            record,
+            offsets: Vec::new(),
+            times: Vec::new(),
+            in_memory: false,
+            bytes_since_entry: 0,
+            is_proven: true,
+        }
+    }
+
+    /// Makes a known segment writable again: its saved index comes into memory. An index that does not fit the
+    /// record is left behind, for lookups walk further then.
+    pub(crate) fn reopen(&mut self, disk: &dyn Disk) -> io::Result<()> {
+        self.open(disk)?;
+        let offsets = self.saved_offsets(disk).unwrap_or_default();
+        let times = self.saved_times(disk).unwrap_or_default();
+        self.record.offsets = offsets.len() as u32;
+        self.record.times = times.len() as u32;
+        (self.offsets, self.times, self.in_memory) = (offsets, times, true);
+        Ok(())
+    }
+
+    fn saved_offsets(&self, disk: &dyn Disk) -> io::Result<Vec<OffsetEntry>> {
+        let raw = self.saved(disk, INDEX, self.record.offsets as usize * OFFSET_ENTRY_BYTES)?;
+        let entries: Vec<_> = raw
+            .chunks_exact(OFFSET_ENTRY_BYTES)
+            .filter_map(|raw| raw.try_into().ok())
+            .map(offset_entry)
+            .collect();
+        let sane = entries.is_sorted_by(|a, b| a.delta < b.delta && a.position < b.position)
+            && entries.last().is_none_or(|last| last.position < self.record.len);
+        Ok(if sane { entries } else { Vec::new() })
+    }
+
+    fn saved_times(&self, disk: &dyn Disk) -> io::Result<Vec<TimeEntry>> {
+        let raw = self.saved(disk, TIME_INDEX, self.record.times as usize * TIME_ENTRY_BYTES)?;
+        let entries: Vec<_> = raw
+            .chunks_exact(TIME_ENTRY_BYTES)
+            .filter_map(|raw| raw.try_into().ok())
+            .map(time_entry)
+            .collect();
+        let sane = entries.is_sorted_by(|a, b| a.timestamp < b.timestamp && a.delta <= b.delta);
+        Ok(if sane { entries } else { Vec::new() })
+    }
+
+    fn saved(&self, disk: &dyn Disk, ending: &str, bytes: usize) -> io::Result<Vec<u8>> {
+        if bytes == 0 {
+            return Ok(Vec::new());
+        }
+        let mut raw = vec![0; bytes];
+        disk.open(&segment_path(&self.dir, self.record.base, ending), OpenMode::Read)?
+            .read_exact_at(&mut raw, 0)?;
+        Ok(raw)
+    }
+
+    /// The `.log` file, opened when it was not.
+    pub(crate) fn open(&mut self, disk: &dyn Disk) -> io::Result<Arc<SegmentFile>> {
+        if let Some(file) = &self.file {
+            return Ok(Arc::clone(file));
+        }
+        let path = self.path();
+        let file = SegmentFile::new(path.clone(), disk.open(&path, OpenMode::Create)?, true);
+        self.file = Some(Arc::clone(&file));
+        Ok(file)
+    }
+
+    /// The `.log` file, if it is open.
+    pub(crate) fn file(&self) -> Option<&Arc<SegmentFile>> {
+        self.file.as_ref()
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        segment_path(&self.dir, self.record.base, LOG)
+    }
+
+    pub(crate) fn base(&self) -> i64 {
+        self.record.base
+    }
+
+    pub(crate) fn len(&self) -> u32 {
+        self.record.len
+    }
+
+    pub(crate) fn end(&self) -> i64 {
+        self.record.end
+    }
+
+    pub(crate) fn record(&self) -> SegmentRecord {
+        self.record
+    }
+
+    /// True when a batch of that size and last offset may still go in.
+    pub(crate) fn has_room(&self, bytes: usize, last_offset: i64, segment_bytes: u32) -> bool {
+        let room = u64::from(self.record.len) + bytes as u64 <= u64::from(segment_bytes.min(i32::MAX as u32));
+        let fits = last_offset - self.record.base <= i64::from(i32::MAX);
+        fits && (room || self.record.len == 0)
+    }
+
+    /// Takes note of a batch that was written at the end of the file.
+    pub(crate) fn appended(&mut self, head: &Head, index_interval_bytes: u32) {
+        if head.max_timestamp > self.record.max_timestamp {
+            self.record.max_timestamp = head.max_timestamp;
+            self.record.max_timestamp_offset = head.last_offset();
+        }
+        if self.bytes_since_entry > index_interval_bytes {
+            let delta = (head.last_offset() - self.record.base) as u32;
+            self.offsets.push(OffsetEntry { delta, position: self.record.len });
+            self.note_time();
+            self.bytes_since_entry = 0;
+        }
+        self.bytes_since_entry = self.bytes_since_entry.saturating_add(head.size as u32);
+        self.record.len += head.size as u32;
+        self.record.end = head.next_offset();
+        self.is_proven = false;
+    }
+
+    fn note_time(&mut self) {
+        let newest = self.times.last().map_or(NO_TIMESTAMP, |last| last.timestamp);
+        if self.record.max_timestamp > newest {
+            let delta = (self.record.max_timestamp_offset - self.record.base) as u32;
+            self.times.push(TimeEntry { timestamp: self.record.max_timestamp, delta });
+        }
+    }
+
+    /// No batch will be added: the time index gets its last entry.
+    pub(crate) fn seal(&mut self) {
+        self.note_time();
+    }
+
+    /// Index bytes that are not on the disk yet, if they are at least `bytes_min`.
+    pub(crate) fn index_to_save(&self, bytes_min: usize) -> Option<IndexSave> {
+        let (saved_offsets, saved_times) = (self.record.offsets as usize, self.record.times as usize);
+        let (mut offsets, mut times) = (Vec::new(), Vec::new());
+        for entry in self.offsets.get(saved_offsets..)? {
+            offsets.put_u32(entry.delta);
+            offsets.put_u32(entry.position);
+        }
+        for entry in self.times.get(saved_times..)? {
+            times.put_i64(entry.timestamp);
+            times.put_u32(entry.delta);
+        }
+        let bytes = offsets.len() + times.len();
+        (self.in_memory && bytes > 0 && bytes >= bytes_min).then(|| IndexSave {
+            dir: self.dir.clone(),
+            base: self.record.base,
+            offsets_at: (saved_offsets * OFFSET_ENTRY_BYTES) as u64,
+            offsets,
+            times_at: (saved_times * TIME_ENTRY_BYTES) as u64,
+            times,
+        })
+    }
+
+    /// The save was written and synced.
+    pub(crate) fn index_saved(&mut self, save: &IndexSave) {
+        self.record.offsets =
+            (save.offsets_at as usize + save.offsets.len()).div_euclid(OFFSET_ENTRY_BYTES) as u32;
+        self.record.times = (save.times_at as usize + save.times.len()).div_euclid(TIME_ENTRY_BYTES) as u32;
+    }
+
+    /// A sealed segment whose index is on the disk needs no memory.
+    pub(crate) fn drop_index(&mut self) {
+        (self.offsets, self.times, self.in_memory) = (Vec::new(), Vec::new(), false);
+    }
+
+    /// A position at or before the batch that holds `offset`.
+    pub(crate) fn position_before(&self, disk: &dyn Disk, offset: i64) -> u32 {
+        let before = |entry: &OffsetEntry| self.record.base + i64::from(entry.delta) <= offset;
+        if self.in_memory {
+            let after = self.offsets.partition_point(before);
+            return after.checked_sub(1).map_or(0, |at| self.offsets[at].position);
+        }
+        let found =
+            search(disk, &segment_path(&self.dir, self.record.base, INDEX), self.record.offsets, |raw| {
+                let entry = offset_entry(raw);
+                before(&entry).then_some(entry.position)
+            });
+        found.filter(|position| *position < self.record.len).unwrap_or(0)
+    }
+
+    /// An offset such that every batch that ends before it is older than `timestamp`.
+    pub(crate) fn offset_before_time(&self, disk: &dyn Disk, timestamp: i64) -> i64 {
+        let before = |entry: &TimeEntry| entry.timestamp < timestamp;
+        let delta = if self.in_memory {
+            let after = self.times.partition_point(before);
+            after.checked_sub(1).map(|at| self.times[at].delta)
+        } else {
+            let path = segment_path(&self.dir, self.record.base, TIME_INDEX);
+            search(disk, &path, self.record.times, |raw| {
+                let entry = time_entry(raw);
+                before(&entry).then_some(entry.delta)
+            })
+        };
+        self.record.base + i64::from(delta.unwrap_or(0))
+    }
+}
+
+/// Binary search in an index file: the value of the last entry for which `matches` gives one.
+fn search<const N: usize>(
+    disk: &dyn Disk,
+    path: &Path,
+    entries: u32,
+    matches: impl Fn(&[u8; N]) -> Option<u32>,
+) -> Option<u32> {
+    if entries == 0 {
+        return None;
+    }
+    let file: Arc<dyn DiskFile> = disk.open(path, OpenMode::Read).ok()?;
+    let (mut low, mut high, mut found) = (0, entries, None);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let mut raw = [0; N];
+        file.read_exact_at(&mut raw, u64::from(middle) * N as u64).ok()?;
+        match matches(&raw) {
+            Some(value) => (low, found) = (middle + 1, Some(value)),
+            None => high = middle,
+        }
+    }
+    found
+}
+
+fn offset_entry(raw: &[u8; OFFSET_ENTRY_BYTES]) -> OffsetEntry {
+    let [a, b, c, d, e, f, g, h] = *raw;
+    OffsetEntry { delta: u32::from_be_bytes([a, b, c, d]), position: u32::from_be_bytes([e, f, g, h]) }
+}
+
+fn time_entry(raw: &[u8; TIME_ENTRY_BYTES]) -> TimeEntry {
+    let [a, b, c, d, e, f, g, h, i, j, k, l] = *raw;
+    TimeEntry {
+        timestamp: i64::from_be_bytes([a, b, c, d, e, f, g, h]),
+        delta: u32::from_be_bytes([i, j, k, l]),
+    }
+}
