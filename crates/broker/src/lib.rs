@@ -1,1 +1,3 @@
 //! The broker: coordinators as pure state machines, and the server that drives them.
+
+pub mod group;

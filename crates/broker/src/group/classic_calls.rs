@@ -3,11 +3,11 @@
 //! A classic client that joins a consumer-protocol group turns it into a classic one if it is empty, and is refused
 //! with INCONSISTENT_GROUP_PROTOCOL if it is not, as Apache Kafka does with `group.consumer.migration.policy=disabled`.
 
+use poruka_wire::ErrorCode;
 use poruka_wire::api::{
     HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, LeaveGroupMemberResponse, LeaveGroupRequest,
     LeaveGroupResponse, MemberIdentity, SyncGroupRequest,
 };
-use poruka_wire::{ErrorCode, Str};
 
 use super::classic::{self, ClassicGroup};
 use super::cx::{Cx, Waiting};
@@ -102,7 +102,10 @@ impl State {
 
     pub(crate) fn heartbeat(&mut self, cx: &mut Cx<'_>, request: &HeartbeatRequest) -> HeartbeatResponse {
         let beat = self.classic_group(&request.group_id).and_then(|group| group.heartbeat(cx, request));
-        HeartbeatResponse { error_code: beat.err().unwrap_or(ErrorCode::None), ..HeartbeatResponse::default() }
+        HeartbeatResponse {
+            error_code: beat.err().unwrap_or(ErrorCode::None),
+            ..HeartbeatResponse::default()
+        }
     }
 
     pub(crate) fn leave_group(
@@ -115,11 +118,8 @@ impl State {
             return LeaveGroupResponse { error_code, ..LeaveGroupResponse::default() };
         }
         let many = call.api_version >= LEAVE_MANY_FROM;
-        let one = [MemberIdentity {
-            member_id: request.member_id.clone(),
-            group_instance_id: None,
-            reason: None,
-        }];
+        let one =
+            [MemberIdentity { member_id: request.member_id.clone(), group_instance_id: None, reason: None }];
         let leaving: &[MemberIdentity] = if many { &request.members } else { &one };
         let errors = match self.groups.get_mut(&request.group_id) {
             Some(Group::Classic(group)) => {
@@ -144,5 +144,17 @@ impl State {
             members: leaving.iter().zip(errors).map(answer).collect(),
             ..LeaveGroupResponse::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_or_endless_group_id_is_refused() {
+        assert_eq!(check_group_id(""), Err(ErrorCode::InvalidGroupId));
+        assert_eq!(check_group_id(&"g".repeat(5_000)), Err(ErrorCode::InvalidGroupId));
+        assert_eq!(check_group_id("g"), Ok(()));
     }
 }

@@ -1,14 +1,11 @@
 //! The coordinator as its driver sees it.
 
-use poruka_wire::Uuid;
-use poruka_wire::{Str, api::ListGroupsRequest};
-
 use super::cx::{Cx, Out, Waiting};
 use super::ids::MemberIds;
 use super::limits::GroupConfig;
 use super::record::RecordError;
 use super::request::{Effect, GroupCall, GroupRequest, GroupResponse, Now, Token};
-use super::state::{Group, State};
+use super::state::State;
 use super::timers::{Timer, Timers};
 use super::topics::TopicView;
 

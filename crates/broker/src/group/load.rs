@@ -30,7 +30,9 @@ impl State {
             }
             Key::ClassicMember { group, member } => {
                 let record = value.map(ClassicMemberRecord::decode).transpose()?;
-                self.replay_classic(&group, record.is_some(), |classic| classic.restore_member(member, record));
+                self.replay_classic(&group, record.is_some(), |classic| {
+                    classic.restore_member(member, record)
+                });
             }
             Key::ConsumerGroup { group } => {
                 let record = value.map(ConsumerGroupRecord::decode).transpose()?;
@@ -38,15 +40,21 @@ impl State {
             }
             Key::ConsumerMember { group, member } => {
                 let record = value.map(ConsumerMemberRecord::decode).transpose()?;
-                self.replay_consumer(&group, record.is_some(), |consumer| consumer.restore_member(member, record));
+                self.replay_consumer(&group, record.is_some(), |consumer| {
+                    consumer.restore_member(member, record)
+                });
             }
             Key::Target { group, member } => {
                 let record = value.map(target::decode).transpose()?;
-                self.replay_consumer(&group, record.is_some(), |consumer| consumer.restore_target(member, record));
+                self.replay_consumer(&group, record.is_some(), |consumer| {
+                    consumer.restore_target(member, record)
+                });
             }
             Key::Current { group, member } => {
                 let record = value.map(CurrentRecord::decode).transpose()?;
-                self.replay_consumer(&group, record.is_some(), |consumer| consumer.restore_current(member, record));
+                self.replay_consumer(&group, record.is_some(), |consumer| {
+                    consumer.restore_current(member, record)
+                });
             }
         }
         Ok(())
@@ -81,7 +89,8 @@ impl State {
     /// Everything is replayed: groups that are known by their offsets alone come back, timers start.
     pub(crate) fn resume(&mut self, cx: &mut Cx<'_>) {
         self.offsets.remove_of_missing_topics(cx.out, cx.topics);
-        let named: Vec<Str> = self.offsets.groups().filter(|id| !self.groups.contains_key(*id)).cloned().collect();
+        let named: Vec<Str> =
+            self.offsets.groups().filter(|id| !self.groups.contains_key(*id)).cloned().collect();
         for id in named {
             self.groups.insert(id.clone(), Group::Classic(ClassicGroup::new(id)));
         }

@@ -12,7 +12,6 @@ use super::timers::Timer;
 
 /// A group of either protocol. A name belongs to one of them at a time.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "groups live in a map for long; a box would only add a hop")]
 pub(crate) enum Group {
     Classic(ClassicGroup),
     Consumer(ConsumerGroup),
@@ -58,7 +57,8 @@ impl State {
         let id = match timer {
             Timer::Retention => {
                 self.expire(cx);
-                let next = cx.now.mono_ms.saturating_add(cx.config.offsets_retention_check_interval_ms.max(1));
+                let next =
+                    cx.now.mono_ms.saturating_add(cx.config.offsets_retention_check_interval_ms.max(1));
                 return cx.timers.set(Timer::Retention, next);
             }
             Timer::Session { group, .. }
@@ -67,10 +67,14 @@ impl State {
             | Timer::Revoke { group, .. } => group,
         };
         match (self.groups.get_mut(id), timer) {
-            (Some(Group::Classic(group)), Timer::Session { member, .. }) => group.on_session_timer(cx, member),
+            (Some(Group::Classic(group)), Timer::Session { member, .. }) => {
+                group.on_session_timer(cx, member)
+            }
             (Some(Group::Classic(group)), Timer::Join { .. }) => group.on_join_timer(cx),
             (Some(Group::Classic(group)), Timer::Sync { .. }) => group.on_sync_timer(cx),
-            (Some(Group::Consumer(group)), Timer::Session { member, .. }) => group.on_session_timer(cx, member),
+            (Some(Group::Consumer(group)), Timer::Session { member, .. }) => {
+                group.on_session_timer(cx, member)
+            }
             (Some(Group::Consumer(group)), Timer::Revoke { member, .. }) => group.on_revoke_timer(cx, member),
             _ => {}
         }

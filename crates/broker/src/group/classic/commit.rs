@@ -11,7 +11,11 @@ use crate::group::record::classic_group::Phase;
 impl ClassicGroup {
     /// Fencing of OffsetCommit: members of the current generation, or anyone without a generation while the group is
     /// empty (simple consumers and administrators). A commit counts as a sign of life.
-    pub(crate) fn check_commit(&self, cx: &mut Cx<'_>, request: &OffsetCommitRequest) -> Result<(), ErrorCode> {
+    pub(crate) fn check_commit(
+        &self,
+        cx: &mut Cx<'_>,
+        request: &OffsetCommitRequest,
+    ) -> Result<(), ErrorCode> {
         let generation = request.generation_id_or_member_epoch;
         let instance = request.group_instance_id.as_ref();
         if generation < 0 && self.is_empty() {
@@ -46,7 +50,7 @@ impl ClassicGroup {
         }
         self.members.values().any(|member| {
             let metadata = member.metadata(self.protocol_name.as_ref());
-            subscription::topics(&metadata).is_none_or(|topics| topics.iter().any(|name| name == topic))
+            subscription::topics(&metadata).is_none_or(|topics| topics.contains(&topic))
         })
     }
 

@@ -8,7 +8,9 @@ use poruka_wire::{ErrorCode, Str};
 
 use super::{ClassicGroup, Member};
 use crate::group::cx::{Cx, Waiting};
-use crate::group::limits::{ID_BYTES_MAX, MEMBER_METADATA_BYTES_MAX, PENDING_MEMBERS_MAX, PROTOCOLS_PER_MEMBER_MAX};
+use crate::group::limits::{
+    ID_BYTES_MAX, MEMBER_METADATA_BYTES_MAX, PENDING_MEMBERS_MAX, PROTOCOLS_PER_MEMBER_MAX,
+};
 use crate::group::record::classic_group::Phase;
 use crate::group::request::GroupCall;
 use crate::group::timers::Timer;
@@ -47,17 +49,29 @@ pub(crate) fn check(request: &JoinGroupRequest) -> Result<(), ErrorCode> {
 
 impl ClassicGroup {
     /// A member wants in. The answer comes at once or when the join phase ends.
-    pub(crate) fn join(&mut self, cx: &mut Cx<'_>, call: &GroupCall, request: &JoinGroupRequest, waiting: Waiting) {
+    pub(crate) fn join(
+        &mut self,
+        cx: &mut Cx<'_>,
+        call: &GroupCall,
+        request: &JoinGroupRequest,
+        waiting: Waiting,
+    ) {
         let member_id = request.member_id.clone();
         let names = request.protocols.iter().map(|protocol| protocol.name.as_str());
         if !self.has_room_for(&member_id, cx.config.members_max) {
-            cx.out.reply(waiting.token, refusal(waiting.api_version, ErrorCode::GroupMaxSizeReached, Str::default()));
+            cx.out.reply(
+                waiting.token,
+                refusal(waiting.api_version, ErrorCode::GroupMaxSizeReached, Str::default()),
+            );
             if !member_id.is_empty() {
                 let lost = self.drop_member(cx, &member_id, ErrorCode::UnknownMemberId);
                 self.settle_after_removal(cx, lost);
             }
         } else if !self.accepts_protocols(&request.protocol_type, names) {
-            cx.out.reply(waiting.token, refusal(waiting.api_version, ErrorCode::InconsistentGroupProtocol, member_id));
+            cx.out.reply(
+                waiting.token,
+                refusal(waiting.api_version, ErrorCode::InconsistentGroupProtocol, member_id),
+            );
         } else if member_id.is_empty() {
             self.join_new(cx, call, request, waiting);
         } else {
@@ -92,7 +106,10 @@ impl ClassicGroup {
         if waiting.api_version < MEMBER_ID_REQUIRED_FROM {
             self.add_and_rebalance(cx, call, request, waiting, new_id);
         } else if self.pending_join.len() >= PENDING_MEMBERS_MAX {
-            cx.out.reply(waiting.token, refusal(waiting.api_version, ErrorCode::GroupMaxSizeReached, Str::default()));
+            cx.out.reply(
+                waiting.token,
+                refusal(waiting.api_version, ErrorCode::GroupMaxSizeReached, Str::default()),
+            );
         } else {
             self.pending_join.insert(new_id.clone());
             self.restart_session(cx, &new_id, request.session_timeout_ms.max(0) as u64);
@@ -100,7 +117,13 @@ impl ClassicGroup {
         }
     }
 
-    fn join_known(&mut self, cx: &mut Cx<'_>, call: &GroupCall, request: &JoinGroupRequest, waiting: Waiting) {
+    fn join_known(
+        &mut self,
+        cx: &mut Cx<'_>,
+        call: &GroupCall,
+        request: &JoinGroupRequest,
+        waiting: Waiting,
+    ) {
         let member_id = request.member_id.clone();
         let instance = request.group_instance_id.as_ref();
         if instance.is_none() && self.pending_join.contains(&member_id) {
@@ -257,14 +280,14 @@ impl ClassicGroup {
             member_id: id.clone(),
             group_instance_id: member.instance_id.clone(),
             metadata: member.metadata(self.protocol_name.as_ref()),
-            ..JoinGroupResponseMember::default()
         };
         self.members.iter().map(entry).collect()
     }
 
     /// Answers the member's JoinGroup if one waits.
     pub(super) fn answer_join(&mut self, cx: &mut Cx<'_>, member_id: &Str, response: JoinGroupResponse) {
-        if let Some(waiting) = self.members.get_mut(member_id).and_then(|member| member.awaiting_join.take()) {
+        if let Some(waiting) = self.members.get_mut(member_id).and_then(|member| member.awaiting_join.take())
+        {
             cx.out.reply(waiting.token, response);
         }
     }

@@ -26,7 +26,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use poruka_wire::{ErrorCode, Str};
 
+pub(crate) use join::{check as check_join, refusal};
 pub(crate) use member::Member;
+pub(crate) use sync::failure as sync_failure;
 
 use super::record::classic_group::Phase;
 
@@ -120,10 +122,6 @@ impl ClassicGroup {
 
     pub(crate) fn member_metadata(&self, member: &Member) -> bytes::Bytes {
         member.metadata(self.protocol_name.as_ref())
-    }
-
-    pub(crate) fn empty_since_wall_ms(&self) -> Option<i64> {
-        self.empty_since_wall_ms
     }
 
     /// The name of the phase as clients know it.

@@ -51,7 +51,10 @@ impl ClassicGroup {
             protocol_type: self.protocol_type.clone(),
             protocol_name: self.protocol_name.clone(),
             // A leader that is not stored yet is elected anew after a restart.
-            leader: self.leader.clone().filter(|id| self.members.get(id).is_some_and(|member| !member.is_new)),
+            leader: self
+                .leader
+                .clone()
+                .filter(|id| self.members.get(id).is_some_and(|member| !member.is_new)),
             empty_since_wall_ms: self.empty_since_wall_ms,
         }
     }

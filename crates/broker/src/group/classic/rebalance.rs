@@ -23,7 +23,11 @@ impl ClassicGroup {
     }
 
     pub(super) fn rebalance_or_complete(&mut self, cx: &mut Cx<'_>) {
-        if self.phase == Phase::Preparing { self.complete_if_all_have_joined(cx) } else { self.prepare_rebalance(cx) }
+        if self.phase == Phase::Preparing {
+            self.complete_if_all_have_joined(cx)
+        } else {
+            self.prepare_rebalance(cx)
+        }
     }
 
     /// Ends the join phase early, unless it is the first one of an empty group: others may be about to come.
@@ -61,7 +65,8 @@ impl ClassicGroup {
         if self.phase != Phase::Preparing {
             return;
         }
-        if let Some(delay) = self.initial_delay.as_mut().filter(|delay| delay.grew && delay.remaining_ms > 0) {
+        if let Some(delay) = self.initial_delay.as_mut().filter(|delay| delay.grew && delay.remaining_ms > 0)
+        {
             delay.grew = false;
             let step_ms = cx.config.initial_rebalance_delay_ms.min(delay.remaining_ms);
             delay.remaining_ms = delay.remaining_ms.saturating_sub(delay.step_ms);
@@ -124,7 +129,8 @@ impl ClassicGroup {
         if self.leader.as_ref().is_some_and(waits) {
             return true;
         }
-        let elected = self.members.iter().find(|(_, member)| member.awaiting_join.is_some()).map(|(id, _)| id.clone());
+        let elected =
+            self.members.iter().find(|(_, member)| member.awaiting_join.is_some()).map(|(id, _)| id.clone());
         if elected.is_some() {
             self.leader = elected;
             return true;
@@ -134,7 +140,8 @@ impl ClassicGroup {
 
     /// Members that took too long to fetch the assignment are out.
     pub(crate) fn on_sync_timer(&mut self, cx: &mut Cx<'_>) {
-        let waited_for = matches!(self.phase, Phase::Completing | Phase::Stable) && !self.pending_sync.is_empty();
+        let waited_for =
+            matches!(self.phase, Phase::Completing | Phase::Stable) && !self.pending_sync.is_empty();
         if waited_for {
             for id in std::mem::take(&mut self.pending_sync) {
                 self.drop_member(cx, &id, ErrorCode::UnknownMemberId);
@@ -159,7 +166,9 @@ impl ClassicGroup {
     pub(super) fn settle_after_removal(&mut self, cx: &mut Cx<'_>, lost: bool) {
         match self.phase {
             Phase::Stable | Phase::Completing if lost => self.prepare_rebalance(cx),
-            Phase::Preparing if self.members.is_empty() && self.pending_join.is_empty() => self.complete_join(cx),
+            Phase::Preparing if self.members.is_empty() && self.pending_join.is_empty() => {
+                self.complete_join(cx)
+            }
             Phase::Preparing => self.complete_if_all_have_joined(cx),
             _ => {}
         }

@@ -36,7 +36,12 @@ mod tests {
     #[test]
     fn metadata_that_is_no_subscription_is_told_apart_from_one_without_topics() {
         assert_eq!(topics(&[0, 0, 0, 0, 0, 0]), Some(vec![]));
-        for bad in [&[][..], &[0, 0, 0x7f, 0xff, 0xff, 0xff], &[0, 0, 0, 0, 0, 1, 0, 9, b'a'], &[0xff, 0xff, 0, 0, 0, 0]] {
+        for bad in [
+            &[][..],
+            &[0, 0, 0x7f, 0xff, 0xff, 0xff],
+            &[0, 0, 0, 0, 0, 1, 0, 9, b'a'],
+            &[0xff, 0xff, 0, 0, 0, 0],
+        ] {
             assert_eq!(topics(bad), None);
         }
     }

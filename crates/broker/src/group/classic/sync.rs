@@ -62,7 +62,8 @@ impl ClassicGroup {
             (Some(said), Some(known)) => !said.is_empty() && said != known,
             _ => false,
         };
-        if differs(&request.protocol_type, &self.protocol_type) || differs(&request.protocol_name, &self.protocol_name)
+        if differs(&request.protocol_type, &self.protocol_type)
+            || differs(&request.protocol_name, &self.protocol_name)
         {
             return Err(ErrorCode::InconsistentGroupProtocol);
         }
@@ -107,7 +108,11 @@ impl ClassicGroup {
             error_code: ErrorCode::None,
             protocol_type: self.protocol_type.clone(),
             protocol_name: self.protocol_name.clone(),
-            assignment: self.members.get(member_id).map(|member| member.assignment.clone()).unwrap_or_default(),
+            assignment: self
+                .members
+                .get(member_id)
+                .map(|member| member.assignment.clone())
+                .unwrap_or_default(),
             ..SyncGroupResponse::default()
         }
     }

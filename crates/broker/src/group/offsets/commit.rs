@@ -108,7 +108,11 @@ fn slots<'a>(
     };
     let verdict = |index: i32| {
         let id = found?;
-        if cx.topics.has_partition(id, index) { Ok((id, index)) } else { Err(ErrorCode::UnknownTopicOrPartition) }
+        if cx.topics.has_partition(id, index) {
+            Ok((id, index))
+        } else {
+            Err(ErrorCode::UnknownTopicOrPartition)
+        }
     };
     topic
         .partitions
@@ -117,7 +121,11 @@ fn slots<'a>(
         .collect()
 }
 
-fn record(cx: &Cx<'_>, request: &OffsetCommitRequest, partition: &OffsetCommitRequestPartition) -> OffsetRecord {
+fn record(
+    cx: &Cx<'_>,
+    request: &OffsetCommitRequest,
+    partition: &OffsetCommitRequestPartition,
+) -> OffsetRecord {
     let retention_ms = request.retention_time_ms;
     OffsetRecord {
         offset: partition.committed_offset,

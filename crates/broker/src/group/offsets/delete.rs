@@ -10,7 +10,11 @@ use crate::group::state::{Group, State};
 
 impl State {
     /// Removes offsets, or says for each why not.
-    pub(crate) fn offset_delete(&mut self, cx: &mut Cx<'_>, request: &OffsetDeleteRequest) -> OffsetDeleteResponse {
+    pub(crate) fn offset_delete(
+        &mut self,
+        cx: &mut Cx<'_>,
+        request: &OffsetDeleteRequest,
+    ) -> OffsetDeleteResponse {
         let checked = match self.groups.get(&request.group_id) {
             _ if request.group_id.is_empty() => Err(ErrorCode::InvalidGroupId),
             Some(Group::Classic(group)) => group.check_offset_delete(),

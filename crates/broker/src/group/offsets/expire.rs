@@ -42,7 +42,9 @@ impl State {
         self.offsets.remove_where(cx.out, |group, (topic, _), record| {
             let name = topics.name(*topic);
             let (expiry, is_read) = match groups.get(group) {
-                Some(Group::Classic(group)) => (group.expiry(), name.is_some_and(|name| group.is_subscribed_to(name))),
+                Some(Group::Classic(group)) => {
+                    (group.expiry(), name.is_some_and(|name| group.is_subscribed_to(name)))
+                }
                 Some(Group::Consumer(group)) => {
                     (Expiry::SinceCommit, name.is_some_and(|name| group.is_subscribed_to(name)))
                 }

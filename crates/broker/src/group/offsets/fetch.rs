@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use poruka_wire::api::{
     OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics, OffsetFetchResponse,
-    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions, OffsetFetchResponseTopic,
-    OffsetFetchResponseTopics,
+    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
+    OffsetFetchResponseTopic, OffsetFetchResponseTopics,
 };
 use poruka_wire::{ErrorCode, Str, Uuid};
 
@@ -54,12 +54,16 @@ impl State {
         single(call.api_version, self.fetch_group(cx, &group, false), &group)
     }
 
-    fn fetch_group(&self, cx: &Cx<'_>, request: &OffsetFetchRequestGroup, by_id: bool) -> OffsetFetchResponseGroup {
+    fn fetch_group(
+        &self,
+        cx: &Cx<'_>,
+        request: &OffsetFetchRequestGroup,
+        by_id: bool,
+    ) -> OffsetFetchResponseGroup {
         let answer = |error_code, topics| OffsetFetchResponseGroup {
             group_id: request.group_id.clone(),
             topics,
             error_code,
-            ..OffsetFetchResponseGroup::default()
         };
         if let Some(Group::Consumer(group)) = self.groups.get(&request.group_id)
             && let Err(error) = group.check_fetch(request.member_id.as_ref(), request.member_epoch)
@@ -67,7 +71,9 @@ impl State {
             return answer(error, Vec::new());
         }
         let topics = match &request.topics {
-            Some(topics) => topics.iter().map(|topic| self.fetch_topic(cx, &request.group_id, topic, by_id)).collect(),
+            Some(topics) => {
+                topics.iter().map(|topic| self.fetch_topic(cx, &request.group_id, topic, by_id)).collect()
+            }
             None => self.fetch_all(cx, &request.group_id),
         };
         answer(ErrorCode::None, topics)
@@ -80,7 +86,8 @@ impl State {
         topic: &OffsetFetchRequestTopics,
         by_id: bool,
     ) -> OffsetFetchResponseTopics {
-        let id = if by_id { cx.topics.by_id(topic.topic_id) } else { cx.topics.get(&topic.name) }.map(|info| info.id);
+        let id = if by_id { cx.topics.by_id(topic.topic_id) } else { cx.topics.get(&topic.name) }
+            .map(|info| info.id);
         let error_code = if by_id && id.is_none() { ErrorCode::UnknownTopicId } else { ErrorCode::None };
         let answer = |index: &i32| {
             let found = id.and_then(|id| self.offsets.get(group, (id, *index)));
@@ -119,7 +126,11 @@ fn partition(partition_index: i32, record: Option<&OffsetRecord>) -> OffsetFetch
 }
 
 /// The form of v1-7: one group, its error at the top or, in v1, at every partition.
-fn single(api_version: i16, group: OffsetFetchResponseGroup, request: &OffsetFetchRequestGroup) -> OffsetFetchResponse {
+fn single(
+    api_version: i16,
+    group: OffsetFetchResponseGroup,
+    request: &OffsetFetchRequestGroup,
+) -> OffsetFetchResponse {
     let failed = group.error_code != ErrorCode::None;
     let topics: Vec<OffsetFetchResponseTopics> = if failed && api_version < TOP_LEVEL_ERROR_FROM {
         let error_code = group.error_code;

@@ -67,11 +67,17 @@ impl Offsets {
     }
 
     /// Removes what `gone` chooses, in every group.
-    fn remove_where(&mut self, out: &mut Out, mut gone: impl FnMut(&Str, &TopicPartition, &OffsetRecord) -> bool) {
+    fn remove_where(
+        &mut self,
+        out: &mut Out,
+        mut gone: impl FnMut(&Str, &TopicPartition, &OffsetRecord) -> bool,
+    ) {
         let chosen: Vec<(Str, TopicPartition)> = self
             .by_group
             .iter()
-            .flat_map(|(group, offsets)| offsets.iter().map(move |(partition, record)| (group, partition, record)))
+            .flat_map(|(group, offsets)| {
+                offsets.iter().map(move |(partition, record)| (group, partition, record))
+            })
             .filter(|(group, partition, record)| gone(group, partition, record))
             .map(|(group, partition, _)| (group.clone(), *partition))
             .collect();

@@ -101,6 +101,9 @@ mod tests {
 
     #[test]
     fn an_unknown_phase_is_refused_by_name() {
-        assert_eq!(ClassicGroupRecord::decode(&[0, 9]), Err(RecordError::BadField { field: "phase", value: 9 }));
+        assert_eq!(
+            ClassicGroupRecord::decode(&[0, 9]),
+            Err(RecordError::BadField { field: "phase", value: 9 })
+        );
     }
 }

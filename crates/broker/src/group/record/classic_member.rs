@@ -50,7 +50,9 @@ impl ClassicMemberRecord {
             session_timeout_ms: input.u64()?,
             protocols: {
                 let count = input.count(8)?;
-                (0..count).map(|_| Ok((input.string()?, input.bytes()?))).collect::<Result<_, RecordError>>()?
+                (0..count)
+                    .map(|_| Ok((input.string()?, input.bytes()?)))
+                    .collect::<Result<_, RecordError>>()?
             },
             assignment: input.bytes()?,
         };

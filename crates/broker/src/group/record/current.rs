@@ -56,8 +56,13 @@ impl CurrentRecord {
             2 => MemberState::UnreleasedPartitions,
             other => return Err(RecordError::BadField { field: "member state", value: other.into() }),
         };
-        let record =
-            Self { epoch, previous_epoch, state, assigned: input.partitions()?, revoking: input.partitions()? };
+        let record = Self {
+            epoch,
+            previous_epoch,
+            state,
+            assigned: input.partitions()?,
+            revoking: input.partitions()?,
+        };
         input.end()?;
         Ok(record)
     }

@@ -40,7 +40,9 @@ pub enum RecordError {
         value: i64,
     },
     /// A newer Poruka wrote this kind or version.
-    #[error("read group record: {what} {number} is of a newer version; start the version of Poruka that wrote this folder")]
+    #[error(
+        "read group record: {what} {number} is of a newer version; start the version of Poruka that wrote this folder"
+    )]
     Newer {
         /// `kind` or the name of the kind whose version is unknown.
         what: &'static str,
@@ -137,8 +139,8 @@ mod tests {
     use super::*;
 
     fn any_key() -> impl Strategy<Value = Key> {
-        (0..7, any_str(), any_str(), any::<[u8; 16]>(), any::<i32>()).prop_map(|(kind, group, member, id, partition)| {
-            match kind {
+        (0..7, any_str(), any_str(), any::<[u8; 16]>(), any::<i32>()).prop_map(
+            |(kind, group, member, id, partition)| match kind {
                 0 => Key::Offset { group, topic: Uuid(id), partition },
                 1 => Key::ClassicGroup { group },
                 2 => Key::ClassicMember { group, member },
@@ -146,8 +148,8 @@ mod tests {
                 4 => Key::ConsumerMember { group, member },
                 5 => Key::Target { group, member },
                 _ => Key::Current { group, member },
-            }
-        })
+            },
+        )
     }
 
     proptest! {

@@ -74,16 +74,25 @@ mod tests {
     #[test]
     fn the_layout_of_version_0_is_on_disk() {
         let record = OffsetRecord {
-            offset: 258, leader_epoch: -1, metadata: Str::from("m"), committed_wall_ms: 3, expires_wall_ms: None,
+            offset: 258,
+            leader_epoch: -1,
+            metadata: Str::from("m"),
+            committed_wall_ms: 3,
+            expires_wall_ms: None,
         };
-        let bytes = [0, 0, 0, 0, 0, 0, 0, 1, 2, 255, 255, 255, 255, 0, 0, 0, 1, b'm', 0, 0, 0, 0, 0, 0, 0, 3, 0];
+        let bytes =
+            [0, 0, 0, 0, 0, 0, 0, 1, 2, 255, 255, 255, 255, 0, 0, 0, 1, b'm', 0, 0, 0, 0, 0, 0, 0, 3, 0];
         assert_eq!(record.encode(), bytes);
     }
 
     #[test]
     fn every_cut_of_a_record_is_refused() {
         let record = OffsetRecord {
-            offset: 1, leader_epoch: 2, metadata: Str::from("note"), committed_wall_ms: 3, expires_wall_ms: Some(4),
+            offset: 1,
+            leader_epoch: 2,
+            metadata: Str::from("note"),
+            committed_wall_ms: 3,
+            expires_wall_ms: Some(4),
         };
         let bytes = record.encode();
         for cut in 0..bytes.len() {
