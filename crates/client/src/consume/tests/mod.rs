@@ -1,0 +1,1 @@
+//! Reading and membership under every kind of answer.

@@ -1,0 +1,1 @@
+//! The producer state machine under every kind of answer.
