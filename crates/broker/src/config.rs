@@ -1,0 +1,48 @@
+//! What a broker is started with.
+
+use std::path::PathBuf;
+
+use poruka_guarantee::Durability;
+
+/// What a broker is started with. Start from [`BrokerConfig::new`] and change what differs.
+#[derive(Clone, Debug)]
+pub struct BrokerConfig {
+    /// The folder that holds everything the broker remembers. Made when it is not there; locked while open.
+    pub data_dir: PathBuf,
+    /// The address that clients are told to connect to. `None`: the address of the first listener.
+    pub advertise: Option<(String, u16)>,
+    /// The durability of topics that are made without `poruka.durability`, as stock clients make them.
+    pub default_durability: Durability,
+    /// Partitions of a topic that is made without a number.
+    pub num_partitions: i32,
+    /// Whether a topic is made when a client first asks for its metadata.
+    pub auto_create: bool,
+    /// How long a new classic group waits for more members, in milliseconds. Kafka's default is 3000.
+    pub initial_rebalance_delay_ms: u32,
+    /// The most connections at one time; more are closed as they arrive.
+    pub connections_max: usize,
+}
+
+/// The most connections at one time, unless the config says otherwise.
+pub const CONNECTIONS_MAX: usize = 10_000;
+
+impl BrokerConfig {
+    /// A broker on `data_dir` with the defaults: topics are synced, have one partition, and are made on first use.
+    pub fn new(data_dir: impl Into<PathBuf>) -> BrokerConfig {
+        BrokerConfig { data_dir: data_dir.into(), ..BrokerConfig::default() }
+    }
+}
+
+impl Default for BrokerConfig {
+    fn default() -> BrokerConfig {
+        BrokerConfig {
+            data_dir: PathBuf::from("poruka-data"),
+            advertise: None,
+            default_durability: Durability::Synced,
+            num_partitions: 1,
+            auto_create: true,
+            initial_rebalance_delay_ms: 0,
+            connections_max: CONNECTIONS_MAX,
+        }
+    }
+}
