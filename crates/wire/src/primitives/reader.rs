@@ -38,8 +38,12 @@ pub struct Reader {
 impl Reader {
     /// A reader at the first byte.
     pub fn new(bytes: Bytes) -> Self {
-        let budget = DECODE_BASE_BYTES_MAX + bytes.len().saturating_mul(DECODE_MEMORY_FACTOR_MAX);
+        let budget = Self::budget_for(bytes.len());
         Self { bytes, at: 0, budget }
+    }
+
+    fn budget_for(length: usize) -> usize {
+        DECODE_BASE_BYTES_MAX + length.saturating_mul(DECODE_MEMORY_FACTOR_MAX)
     }
 
     /// Bytes read so far.
@@ -205,6 +209,12 @@ impl Reader {
         }
         self.charge(count.saturating_mul(size_of::<T>()))?;
         Ok(Vec::with_capacity(count))
+    }
+
+    /// Memory that decoded values took, in bytes.
+    #[cfg(test)]
+    pub(crate) fn memory_spent(&self) -> usize {
+        Self::budget_for(self.bytes.len()) - self.budget
     }
 
     fn charge(&mut self, bytes: usize) -> Result<()> {

@@ -10,4 +10,7 @@ pub(crate) trait Visitor {
     fn visit<R: Request<Response: Sample> + Sample>(&mut self);
 }
 
+mod differential;
+mod golden;
+mod hostile;
 mod round_trip;
