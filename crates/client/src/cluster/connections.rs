@@ -4,7 +4,7 @@
 //! a commit behind a fetch that waits for data would wait too. Two callers that need the same connection at the same
 //! time dial once.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use poruka_env::Env;
@@ -15,7 +15,7 @@ use crate::error::ClientError;
 use crate::net::{CallError, Connection, Dialer};
 
 /// Connections that are kept apart from each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Lane {
     /// Metadata and administrative requests.
     Shared,
@@ -29,7 +29,7 @@ pub(crate) struct Connections {
     env: Env,
     dialer: Arc<dyn Dialer>,
     config: ClientConfig,
-    slots: Mutex<HashMap<(Str, Lane), Slot>>,
+    slots: Mutex<BTreeMap<(Str, Lane), Slot>>,
 }
 
 impl Connections {
@@ -37,7 +37,7 @@ impl Connections {
         Connections { env, dialer, config, slots: Mutex::default() }
     }
 
-    fn slots(&self) -> std::sync::MutexGuard<'_, HashMap<(Str, Lane), Slot>> {
+    fn slots(&self) -> std::sync::MutexGuard<'_, BTreeMap<(Str, Lane), Slot>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

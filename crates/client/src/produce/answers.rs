@@ -111,6 +111,7 @@ impl<K> Machine<K> {
     fn acked(&mut self, queue: usize, mut batch: Batch<K>, part: Option<&PartAnswer>) {
         let queue = &mut self.queues[queue];
         queue.failures = 0;
+        queue.anchored = true;
         let partition = queue.at.partition;
         let records = std::sync::Arc::clone(&batch.records);
         self.tell(&mut batch, |at| {

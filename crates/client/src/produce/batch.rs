@@ -77,6 +77,8 @@ pub(crate) struct Batch<K> {
     pub(crate) created: Mono,
     pub(crate) deadline: Mono,
     pub(crate) stamp: Option<Stamp>,
+    /// Which stamped batch of its partition it is, counted from 1.
+    pub(crate) ordinal: u64,
     pub(crate) attempts: Attempts,
     /// The connection that carries it, while it is in flight.
     pub(crate) connection: u64,
@@ -92,6 +94,7 @@ impl<K> Batch<K> {
             created: now,
             deadline,
             stamp: None,
+            ordinal: 0,
             attempts: Attempts::default(),
             connection: 0,
         }

@@ -341,7 +341,12 @@ impl<K> Machine<K> {
         let led_here = queue.leader.is_some_and(|leader| leader.node == node);
         // Batches of one partition share a connection: only then does the broker see them in our order.
         let same_connection = queue.flying.back().is_none_or(|batch| batch.connection == connection);
-        let has_room = queue.flying.len() < self.settings.in_flight_max;
+        // A broker that has not seen this identity yet takes any first sequence. Until it has acked one, a batch that comes
+        // through while the one before it is refused would open a hole that can never be filled.
+        let alone = self.settings.mode == Mode::Stamped && !queue.anchored;
+        let limit = if alone { 1 } else { self.settings.in_flight_max };
+        let in_window = head.stamp.is_some() || queue.stamped_span() < limit;
+        let has_room = queue.flying.len() < limit && in_window;
         // While the sequence is broken, only what must be resolved before the epoch may rise is sent, in its old order.
         let may_stamp = !self.stamps.is_broken() || head.stamp.is_some() && queue.has_unresolved_stamp();
         let ready = led_here && same_connection && has_room && may_stamp && now >= queue.not_before;
@@ -358,6 +363,8 @@ impl<K> Machine<K> {
         {
             let sequence = queue.next_sequence;
             queue.next_sequence = sequence_after(sequence, batch.record_count());
+            queue.last_ordinal += 1;
+            batch.ordinal = queue.last_ordinal;
             batch.stamp = Some(Stamp { producer_id: identity.producer_id, epoch: identity.epoch, sequence });
         }
         batch.connection = connection;

@@ -32,6 +32,10 @@ pub(crate) struct Queue<K> {
     /// Answered, to be tried again once `flying` is empty.
     returned: Vec<Batch<K>>,
     pub(crate) next_sequence: i32,
+    /// Stamped batches so far.
+    pub(crate) last_ordinal: u64,
+    /// A batch was acked under the current identity, so the broker knows where our sequence stands.
+    pub(crate) anchored: bool,
     /// A stamped batch ended without an ack under the current epoch: later sequences are refused because of us.
     pub(crate) own_hole: bool,
     /// Rounds of attempts in a row without an ack.
@@ -49,6 +53,8 @@ impl<K> Queue<K> {
             flying: VecDeque::new(),
             returned: Vec::new(),
             next_sequence: 0,
+            last_ordinal: 0,
+            anchored: false,
             own_hole: false,
             failures: 0,
             not_before: Mono::ZERO,
@@ -127,6 +133,14 @@ impl<K> Queue<K> {
         true
     }
 
+    /// How many stamped batches there are from the oldest unresolved one on, answered or not. A broker tells repeats of the
+    /// last five apart; an older one that must be tried again would no longer be recognised.
+    pub(crate) fn stamped_span(&self) -> usize {
+        let unresolved = self.flying.iter().chain(&self.returned).chain(&self.waiting);
+        let oldest = unresolved.filter(|batch| batch.stamp.is_some()).map(|batch| batch.ordinal).min();
+        oldest.map_or(0, |oldest| usize::try_from(self.last_ordinal + 1 - oldest).unwrap_or(usize::MAX))
+    }
+
     /// Whether a batch made before `id` is still unresolved here.
     pub(crate) fn has_earlier_unresolved(&self, id: u64) -> bool {
         self.flying.iter().chain(&self.returned).chain(&self.waiting).any(|batch| batch.id < id)
@@ -145,6 +159,7 @@ impl<K> Queue<K> {
             batch.stamp = None;
         }
         self.next_sequence = 0;
+        self.anchored = false;
         self.own_hole = false;
     }
 

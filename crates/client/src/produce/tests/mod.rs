@@ -110,6 +110,16 @@ impl Bench {
         self.machine.node_up(NODE, self.connection);
     }
 
+    /// Lets one batch per partition be acked first, so that several may be in flight.
+    fn anchor(&mut self) {
+        for partition in 0..3 {
+            self.push(partition, 1000 + partition as u32);
+        }
+        for flight in self.poll() {
+            self.code(&flight, 0);
+        }
+    }
+
     fn outcome(&self, token: u32) -> Option<&Outcome> {
         self.outcomes.get(&token)
     }
