@@ -42,6 +42,16 @@ pub enum OpenError {
     Refused(String),
 }
 
+impl OpenError {
+    /// The process that has the data folder open, if that is why.
+    pub fn held_by(&self) -> Option<u32> {
+        match self {
+            OpenError::Log(poruka_log::OpenError::InUse { pid, .. }) => Some(*pid),
+            _ => None,
+        }
+    }
+}
+
 impl From<Refusal> for OpenError {
     fn from(refusal: Refusal) -> OpenError {
         OpenError::Refused(refusal.message)
