@@ -206,6 +206,8 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.server.drain();
+        // Who waits for others to join a group would keep the server alive.
+        self.server.groups.stop();
         self.abort_tasks();
     }
 }
@@ -259,10 +261,14 @@ impl Accepting {
         let peer = Arc::new(Peer::new(address, self.advertised.clone()));
         let session = Session { server: Arc::clone(&self.server), peer: Arc::clone(&peer) };
         let (env, draining) = (self.server.env.clone(), self.server.draining());
+        let closed = self.server.closed();
         self.server.env.spawn("connection", async move {
             let _counted = counted;
-            let reason = connection::serve(env, stream, session, draining).await;
-            log_end(&peer, &reason);
+            tokio::select! {
+                biased;
+                reason = connection::serve(env, stream, session, draining) => log_end(&peer, &reason),
+                () = closed => tracing::warn!(peer = %peer.address, "connection cut: the broker closed"),
+            }
         });
     }
 }

@@ -136,16 +136,21 @@ impl Server {
         *self.phase.borrow() >= Phase::Draining
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
-        *self.phase.borrow() >= Phase::Closed
-    }
-
     /// Resolves once the broker takes nothing new.
     pub(crate) fn draining(&self) -> Boxed<()> {
+        self.reached(Phase::Draining)
+    }
+
+    /// Resolves once the logs are closed: nothing can be finished any more.
+    pub(crate) fn closed(&self) -> Boxed<()> {
+        self.reached(Phase::Closed)
+    }
+
+    fn reached(&self, wanted: Phase) -> Boxed<()> {
         let mut phase = self.phase.subscribe();
         Box::pin(async move {
             // The sender lives as long as the server; should it be gone, so is the broker.
-            let _ = phase.wait_for(|phase| *phase >= Phase::Draining).await;
+            let _ = phase.wait_for(|phase| *phase >= wanted).await;
         })
     }
 

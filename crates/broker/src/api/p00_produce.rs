@@ -22,8 +22,8 @@ use poruka_wire::{ErrorCode, Str};
 
 use super::support::is_ready;
 use super::{Answer, Context, api};
-use crate::catalog::{Catalog, Topic};
-use crate::connection::CloseReason;
+use crate::catalog::Topic;
+use crate::connection::{Boxed, CloseReason};
 use crate::settings::TimestampType;
 
 api!(ProduceRequest, versions = 3..=13, advertised_from = 0, handler = produce);
@@ -40,7 +40,7 @@ fn produce(context: Context, request: ProduceRequest) -> Answer<ProduceResponse>
     let (mut response, waits) = append_all(&context, request);
     if acks == ACKS_NONE {
         return match first_error(&response) {
-            None => Answer::Nothing,
+            None => Answer::Nothing(room_after(waits)),
             Some(code) => Answer::Close(CloseReason::Refused(format!(
                 "produce with acks=0 failed with {}, and closing is the only way to say so",
                 code.name()
@@ -68,6 +68,12 @@ fn produce(context: Context, request: ProduceRequest) -> Answer<ProduceResponse>
     if crowded { Answer::alone(finish) } else { Answer::later(finish) }
 }
 
+/// Room in the journal, when it is full: without it, a producer that waits for nothing could fill the memory.
+fn room_after(waits: Vec<Wait>) -> Option<Boxed<()>> {
+    let crowded = waits.into_iter().find(|wait| !is_ready(wait.log.room()))?;
+    Some(Box::pin(async move { crowded.log.room().await }))
+}
+
 /// A partition's answer that may leave only once a ticket is reached.
 struct Wait {
     topic: usize,
@@ -91,7 +97,7 @@ fn append_all(context: &Context, request: ProduceRequest) -> (ProduceResponse, V
                 }
                 None if by_id => Err(refused(data.index, ErrorCode::UnknownTopicId, "")),
                 None => Err(refused(data.index, ErrorCode::UnknownTopicOrPartition, "")),
-                Some(topic) => append(context, &catalog, topic, data),
+                Some(topic) => append(context, topic, data),
             };
             let answer = appended.unwrap_or_else(|refused| Appended { answer: refused, wait: None });
             if let Some((log, ticket)) = answer.wait {
@@ -111,7 +117,6 @@ struct Appended {
 
 fn append(
     context: &Context,
-    _catalog: &Catalog,
     topic: &Topic,
     data: PartitionProduceData,
 ) -> Result<Appended, PartitionProduceResponse> {
@@ -119,13 +124,6 @@ fn append(
     let Some(log) = topic.partition(index) else {
         return Err(refused(index, ErrorCode::UnknownTopicOrPartition, ""));
     };
-    if context.server.is_draining() {
-        return Err(refused(
-            index,
-            ErrorCode::NotLeaderOrFollower,
-            "broker is shutting down; nothing was written",
-        ));
-    }
     let now = context.server.env.wall_ms();
     let batch = data.records.unwrap_or_default();
     let batch = checked(topic, batch, now, context.version()).map_err(|bad| bad.answer(index))?;

@@ -52,8 +52,8 @@ pub(super) enum Answer<T> {
     Now(T),
     Later(Boxed<Result<T, CloseReason>>),
     Alone(Boxed<Result<T, CloseReason>>),
-    /// No response: a produce with acks=0.
-    Nothing,
+    /// No response: a produce with acks=0. The next request waits for the future, if there is one.
+    Nothing(Option<Boxed<()>>),
     Close(CloseReason),
 }
 
@@ -103,7 +103,8 @@ pub(super) fn run<R: Request>(
 ) -> Reply {
     let version = context.header.api_version;
     let correlation_id = context.header.correlation_id;
-    let request = match R::decode(&mut body, version).and_then(|request| body.finish().map(|()| request)) {
+    // Bytes after the body are passed over, as Apache Kafka does: librdkafka 2.16 sends three too many with Metadata v13.
+    let request = match R::decode(&mut body, version) {
         Ok(request) => request,
         Err(error) => return close(CloseReason::BadFrame(error.to_string())),
     };
@@ -112,7 +113,11 @@ pub(super) fn run<R: Request>(
         Answer::Now(response) => Reply::Now(encode(response)),
         Answer::Later(future) => Reply::Later(Box::pin(async move { encode(future.await?) })),
         Answer::Alone(future) => Reply::Alone(Box::pin(async move { encode(future.await?) })),
-        Answer::Nothing => Reply::Now(Ok(None)),
+        Answer::Nothing(None) => Reply::Now(Ok(None)),
+        Answer::Nothing(Some(room)) => Reply::Alone(Box::pin(async move {
+            room.await;
+            Ok(None)
+        })),
         Answer::Close(reason) => close(reason),
     }
 }
@@ -139,7 +144,7 @@ pub(crate) struct Session {
 
 impl Handle for Session {
     fn handle(&self, frame: Bytes) -> Reply {
-        if self.server.is_closed() {
+        if self.server.is_draining() {
             return close(CloseReason::Draining);
         }
         let (Some(&[k0, k1]), Some(&[v0, v1])) =
