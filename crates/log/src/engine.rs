@@ -17,7 +17,7 @@ use crate::journal::Journal;
 use crate::journal::driver::{self, Worker};
 use crate::journal::entry::Entry;
 use crate::journal::writer::Writer;
-use crate::layout::{JOURNAL, PARTITION_METADATA, is_topic_name, partition_dir};
+use crate::layout::{JOURNAL, PARTITION_METADATA, TOPICS, is_topic_name, partition_dir};
 use crate::open::{OpenReport, Opened, move_deleted, open};
 use crate::partition::snapshot::Kind;
 use crate::partition::{Files, PartitionLog};
@@ -42,7 +42,7 @@ impl LogEngine {
     /// # Errors
     /// See [`OpenError`]; nothing was changed that a later opening depends on.
     pub fn open(env: Env, root: &Path, config: LogConfig) -> Result<(Arc<LogEngine>, OpenReport), OpenError> {
-        let Opened { lock, shape, position, next_partition, partitions, report, must_checkpoint } =
+        let Opened { lock, shape, position, next_partition, partitions, report, discarded } =
             open(&env, root, &config)?;
         let bell = Arc::new(Doorbell::default());
         let journal = Arc::new(Journal::new(&config, shape, position, Arc::clone(&bell)));
@@ -59,7 +59,8 @@ impl LogEngine {
             let log = PartitionLog::new(Arc::clone(&context), dir, record, Some(files), Default::default());
             registry.table().insert(log);
         }
-        if must_checkpoint {
+        context.discard(discarded);
+        if !report.is_new {
             first_checkpoint(&context, &registry)?;
         }
         let lock: Lock = Arc::new(Mutex::new(Some(lock)));
@@ -124,6 +125,7 @@ impl LogEngine {
             let stray = dir.with_extension(format!("{:016x}-stray", self.context.env.random_u64()));
             tracing::warn!(from = %dir.display(), to = %stray.display(), "unknown folder moved aside");
             disk.rename(dir, &stray).map_err(io)?;
+            disk.sync_dir(&self.context.root.join(TOPICS)).map_err(io)?;
         }
         disk.create_dir_all(dir).map_err(io)?;
         let metadata = disk.open(&dir.join(PARTITION_METADATA), poruka_env::OpenMode::Create).map_err(io)?;

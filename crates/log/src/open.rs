@@ -4,6 +4,7 @@
 //! replaced as the last step, after every segment that was written to is synced.
 
 use std::collections::{BTreeMap, HashSet};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use crate::layout::{
     CHECKPOINT, DELETED, FORMAT_VERSION, JOURNAL, LOCK, META, TOPICS, deleted_dir, partition_dir,
 };
 use crate::partition::Files;
-use crate::partition::recover::Recovering;
+use crate::partition::recover::{Recovered, Recovering};
 
 const META_MAGIC: [u8; 8] = *b"PRKFOLDR";
 
@@ -51,14 +52,14 @@ pub(crate) struct Opened {
     pub(crate) next_partition: PartitionId,
     pub(crate) partitions: Vec<(PartitionRecord, Files)>,
     pub(crate) report: OpenReport,
-    /// A checkpoint must be made before anything is served.
-    pub(crate) must_checkpoint: bool,
+    /// What is to be removed once a checkpoint does not name it any more.
+    pub(crate) discarded: Vec<PathBuf>,
 }
 
 /// Opens or makes the folder.
 pub(crate) fn open(env: &Env, root: &Path, config: &LogConfig) -> Result<Opened, OpenError> {
     let disk = &**env.disk();
-    disk.create_dir_all(root).map_err(at(root))?;
+    make_root(disk, root).map_err(at(root))?;
     let lock_path = root.join(LOCK);
     let lock = disk.lock(&lock_path).map_err(|error| match error {
         LockError::HeldBy(pid) => OpenError::InUse { dir: root.to_owned(), pid },
@@ -72,15 +73,8 @@ pub(crate) fn open(env: &Env, root: &Path, config: &LogConfig) -> Result<Opened,
         let report = OpenReport { is_new: true, ..OpenReport::default() };
         let position = Position::START;
         let (shape, partitions) = (shape(mark), Vec::new());
-        return Ok(Opened {
-            lock,
-            shape,
-            position,
-            next_partition: 1,
-            partitions,
-            report,
-            must_checkpoint: false,
-        });
+        let discarded = Vec::new();
+        return Ok(Opened { lock, shape, position, next_partition: 1, partitions, report, discarded });
     }
     let path = journal.join(CHECKPOINT);
     let checkpoint = Checkpoint::read(disk, &path).map_err(at(&path))?.map_err(|bad| bad_file(path, bad))?;
@@ -90,16 +84,8 @@ pub(crate) fn open(env: &Env, root: &Path, config: &LogConfig) -> Result<Opened,
     let replayed = recovery.replay(&ring)?;
     drop(ring);
     let next_partition = recovery.next_partition;
-    let (partitions, report) = recovery.finish(env.wall_ms(), replayed)?;
-    Ok(Opened {
-        lock,
-        shape,
-        position: replayed.next,
-        next_partition,
-        partitions,
-        report,
-        must_checkpoint: true,
-    })
+    let (partitions, report, discarded) = recovery.finish(env.wall_ms(), replayed)?;
+    Ok(Opened { lock, shape, position: replayed.next, next_partition, partitions, report, discarded })
 }
 
 /// False: the folder is to be made. The `meta` file is written last, so that with it everything else is there.
@@ -144,11 +130,25 @@ fn make(disk: &Arc<dyn Disk>, root: &Path, shape: Shape) -> Result<(), OpenError
     checkpoint.write(&**disk, &journal.join(CHECKPOINT)).map_err(at(&journal))?;
     disk.sync_dir(root).map_err(at(root))?;
     let meta = root.join(META);
-    write_aside(&**disk, &meta, &frame(META_MAGIC, FORMAT_VERSION, b"poruka")).map_err(at(&meta))?;
-    match root.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        Some(parent) => disk.sync_dir(parent).map_err(at(parent)),
-        None => Ok(()),
+    write_aside(&**disk, &meta, &frame(META_MAGIC, FORMAT_VERSION, b"poruka")).map_err(at(&meta))
+}
+
+/// Makes the folder and those above it, each with a durable name.
+fn make_root(disk: &dyn Disk, root: &Path) -> std::io::Result<()> {
+    disk.create_dir_all(root)?;
+    if disk.exists(&root.join(META)) {
+        return Ok(());
     }
+    // Those that are there already may have been made by a process that was killed before it could sync them.
+    for folder in root.ancestors().filter(|folder| !folder.as_os_str().is_empty()) {
+        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+        match disk.sync_dir(parent.unwrap_or(Path::new("."))) {
+            // A folder that we may not even read was not made by us.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => break,
+            other => other?,
+        }
+    }
+    Ok(())
 }
 
 struct Recovery<'a> {
@@ -157,12 +157,14 @@ struct Recovery<'a> {
     records: Vec<PartitionRecord>,
     partitions: BTreeMap<PartitionId, Recovering<'a>>,
     next_partition: PartitionId,
+    /// Folder names of partitions that the journal deletes.
+    deleted: HashSet<String>,
 }
 
 impl<'a> Recovery<'a> {
     fn new(disk: &'a dyn Disk, root: &'a Path, checkpoint: Checkpoint) -> Self {
         let Checkpoint { next_partition, partitions: records, .. } = checkpoint;
-        Self { disk, root, records, partitions: BTreeMap::new(), next_partition }
+        Self { disk, root, records, partitions: BTreeMap::new(), next_partition, deleted: HashSet::new() }
     }
 
     /// Two passes: a partition that is deleted further on may have no files any more.
@@ -179,7 +181,9 @@ impl<'a> Recovery<'a> {
         })?;
         self.next_partition = self.next_partition.max(max + 1);
         for record in std::mem::take(&mut self.records) {
-            if !deleted.contains(&record.id) {
+            if deleted.contains(&record.id) {
+                self.deleted.insert(format!("{}-{}", record.topic, record.key.partition));
+            } else {
                 self.add(record)?;
             }
         }
@@ -195,9 +199,12 @@ impl<'a> Recovery<'a> {
 
     fn apply(&mut self, entry: &Entry<'_>, deleted: &HashSet<PartitionId>) -> Result<Applied, OpenError> {
         if let Entry::Create { partition, key, topic, class, reserved } = entry
-            && !deleted.contains(partition)
             && !self.partitions.contains_key(partition)
         {
+            if deleted.contains(partition) {
+                self.deleted.insert(format!("{topic}-{}", key.partition));
+                return Ok(Applied::Good);
+            }
             self.add(PartitionRecord::new(*partition, topic, *key, *class, *reserved))?;
         }
         let (Entry::Append { partition, .. }
@@ -219,16 +226,13 @@ impl<'a> Recovery<'a> {
         Ok(Applied::Good)
     }
 
-    fn finish(
-        self,
-        now_ms: i64,
-        replayed: Replayed,
-    ) -> Result<(Vec<(PartitionRecord, Files)>, OpenReport), OpenError> {
+    fn finish(self, now_ms: i64, replayed: Replayed) -> Result<Finished, OpenError> {
         let mut report = OpenReport { journal_entries: replayed.entries, ..OpenReport::default() };
-        let mut partitions = Vec::new();
+        let (mut partitions, mut discarded) = (Vec::new(), Vec::new());
         let mut folders = HashSet::new();
         for recovering in self.partitions.into_values() {
-            let (record, files, mended) = recovering.finish(now_ms)?;
+            let Recovered { record, files, mended, below } = recovering.finish(now_ms)?;
+            discarded.extend(below);
             report.torn_bytes += mended.torn_bytes;
             if mended.gap_offsets > 0 {
                 report.gaps.push((record.topic.clone(), record.key.partition, mended.gap_offsets));
@@ -238,17 +242,18 @@ impl<'a> Recovery<'a> {
         }
         let topics = self.root.join(TOPICS);
         for name in self.disk.list(&topics).map_err(at(&topics))? {
-            if name.ends_with(DELETED) {
-                let folder = topics.join(&name);
-                self.disk.remove_dir_all(&folder).map_err(at(&folder))?;
+            if name.ends_with(DELETED) || (self.deleted.contains(&name) && !folders.contains(&name)) {
+                discarded.push(topics.join(&name));
             } else if !folders.contains(&name) {
                 report.strangers.push(name);
             }
         }
         report.partitions = partitions.len();
-        Ok((partitions, report))
+        Ok((partitions, report, discarded))
     }
 }
+
+type Finished = (Vec<(PartitionRecord, Files)>, OpenReport, Vec<PathBuf>);
 
 /// The folder of a deleted partition, moved out of the way of a new one with its name.
 pub(crate) fn move_deleted(

@@ -43,10 +43,11 @@ impl SegmentFile {
     pub(crate) fn sync(&self, disk: &dyn Disk) -> io::Result<()> {
         if !self.named.load(Ordering::Acquire) {
             if let Some(folder) = self.path.parent() {
-                disk.sync_dir(folder)?;
+                // From the top: a name in a folder whose own name is not durable yet would not help.
                 if let Some(topics) = folder.parent() {
                     disk.sync_dir(topics)?;
                 }
+                disk.sync_dir(folder)?;
             }
             self.named.store(true, Ordering::Release);
         }

@@ -152,6 +152,11 @@ impl PartitionLog {
         self.lock().end
     }
 
+    /// Reached when everything that was appended so far is durable and visible.
+    pub fn ticket_of_end(&self) -> Ticket {
+        Ticket(self.lock().end)
+    }
+
     /// Readers of committed records see records below this offset only. The high watermark, until transactions are
     /// built.
     pub fn last_stable_offset(&self) -> i64 {

@@ -35,6 +35,15 @@ pub(crate) struct Mended {
     pub(crate) gap_offsets: i64,
 }
 
+/// A partition that is back.
+pub(crate) struct Recovered {
+    pub(crate) record: PartitionRecord,
+    pub(crate) files: Files,
+    pub(crate) mended: Mended,
+    /// Files below the log start, to be removed once the checkpoint does not name them.
+    pub(crate) below: Vec<PathBuf>,
+}
+
 /// A partition on its way back.
 pub(crate) struct Recovering<'a> {
     disk: &'a dyn Disk,
@@ -177,20 +186,21 @@ impl<'a> Recovering<'a> {
     }
 
     /// The journal has no more to say.
-    pub(crate) fn finish(mut self, now_ms: i64) -> Result<(PartitionRecord, Files, Mended), OpenError> {
+    pub(crate) fn finish(mut self, now_ms: i64) -> Result<Recovered, OpenError> {
         self.flush()?;
         let mut mended = Mended::default();
         if self.record.class == Class::Cached {
             self.scan_cached()?;
         }
-        mended.torn_bytes = self.cut_tail()?;
+        let below;
+        (mended.torn_bytes, below) = self.cut_tail()?;
         if self.record.class == Class::Cached && self.record.reserved > self.record.end {
             mended.gap_offsets = self.record.reserved - self.record.end;
             self.end_gap(now_ms)?;
         }
         self.record.reserved = self.record.end;
         self.record.log_start = self.record.log_start.min(self.record.end);
-        Ok((self.record, self.files, mended))
+        Ok(Recovered { record: self.record, files: self.files, mended, below })
     }
 
     /// Takes in whole batches past the checkpoint, over as many segments as follow each other.
@@ -245,29 +255,32 @@ impl<'a> Recovering<'a> {
             .collect())
     }
 
-    /// Cuts what lies past the end, and removes segments that are no part of the log: those after the end (torn), and
-    /// those before the first (deleted with the log start, and the crash came before their removal).
-    fn cut_tail(&mut self) -> Result<u64, OpenError> {
+    /// Cuts what lies past the end: the rest of the last segment, and the segments after it. Returns the bytes that were
+    /// cut, and the files before the first segment: the log start has passed them, but a checkpoint may name them still.
+    fn cut_tail(&mut self) -> Result<(u64, Vec<PathBuf>), OpenError> {
         let mut torn = 0;
+        let mut active_base = None;
         if let Some(active) = &mut self.files.active {
             torn += cut(self.disk, &active.path(), u64::from(active.len()))?;
             // The cut has to be durable before anything is written behind it.
             active.is_proven &= torn == 0;
+            active_base = Some(active.base());
         }
+        let mut below = Vec::new();
         for base in self.segments_on_disk()? {
-            let is_ours = self.files.sealed.contains_key(&base)
-                || self.files.active.as_ref().is_some_and(|active| active.base() == base);
-            if is_ours {
+            if self.files.sealed.contains_key(&base) || active_base == Some(base) {
                 continue;
             }
             for ending in [LOG, INDEX, TIME_INDEX] {
                 let path = segment_path(&self.dir, base, ending);
-                if self.disk.exists(&path) {
+                if active_base.is_some_and(|active| base < active) {
+                    below.push(path);
+                } else if self.disk.exists(&path) {
                     self.disk.remove(&path).map_err(at(&path))?;
                 }
             }
         }
-        Ok(torn)
+        Ok((torn, below))
     }
 
     fn end_gap(&mut self, now_ms: i64) -> Result<(), OpenError> {
