@@ -238,8 +238,12 @@ impl<'a> Recovering<'a> {
         }
     }
 
+    /// A batch's checksum does not cover its base offset and its leader epoch: a torn write could mix those of one
+    /// batch with the rest of another. Only the end of a gap may leave offsets out.
     fn goes_on(&self, head: &Head) -> bool {
-        head.base_offset >= self.record.end && head.leader_epoch >= self.record.epochs.current()
+        let follows = head.base_offset == self.record.end;
+        let ends_gap = head.is_control() && head.base_offset > self.record.end;
+        (follows || ends_gap) && head.leader_epoch >= self.record.epochs.current()
     }
 
     fn segments_on_disk(&self) -> Result<Vec<i64>, OpenError> {
@@ -262,8 +266,12 @@ impl<'a> Recovering<'a> {
         let mut active_base = None;
         if let Some(active) = &mut self.files.active {
             torn += cut(self.disk, &active.path(), u64::from(active.len()))?;
-            // The cut has to be durable before anything is written behind it.
-            active.is_proven &= torn == 0;
+            if torn > 0 {
+                // Before anything is written there: after another power cut, a mix of both might look like a batch.
+                let file = active.open(self.disk).map_err(at(active.path()))?;
+                file.file().sync_all().map_err(at(active.path()))?;
+                active.is_proven = false;
+            }
             active_base = Some(active.base());
         }
         let mut below = Vec::new();

@@ -151,7 +151,8 @@ impl World {
         let stamp = Stamp { id: PRODUCER, epoch: 0, sequence: model.sequence };
         let payload: Vec<u8> = (0..size).map(|_| self.rng.u8(..)).collect();
         let raw = batch(&payload, count, model.timestamp, Some(stamp));
-        let Ok(appended) = log.append(raw.clone(), Origin::Client) else {
+        let appended = log.append(raw.clone(), Origin::Client);
+        let Ok(appended) = appended else {
             model.maybe.get_or_insert(raw);
             return false;
         };
@@ -262,8 +263,13 @@ impl World {
             }
             let expected: Vec<_> =
                 model.accepted.iter().filter(|batch| batch.next > model.log_start).collect();
+            let report = &self.report;
             for (seen, batch) in records.iter().zip(&expected) {
-                assert_eq!((seen.base, seen.next), (batch.base, batch.next), "{topic}: offsets as they were");
+                assert_eq!(
+                    (seen.base, seen.next),
+                    (batch.base, batch.next),
+                    "{topic}: offsets as they were {report:?}"
+                );
                 assert_eq!(seen.body, body(&batch.raw), "{topic}: bytes as they were");
             }
             assert!(records.len() <= expected.len(), "{topic}: nothing that was not sent");
@@ -273,9 +279,11 @@ impl World {
                 _ => model.promised,
             };
             let report = &self.report;
+            let promised_and_lost =
+                model.accepted.iter().find(|batch| batch.next > kept && batch.next <= must_keep);
             assert!(
-                kept >= must_keep,
-                "{topic}: {must_keep} was promised, and the log ends at {kept}: {report:?}"
+                promised_and_lost.is_none(),
+                "{topic}: the log ends at {kept}: {report:?}, {promised_and_lost:?}"
             );
             match model.class {
                 Class::Cached => assert!(
