@@ -27,12 +27,15 @@ pub(crate) enum Fault {
     Refuse(ErrorCode),
 }
 
+/// First sequence, records and base offset of a batch.
+type Seen = (i32, i32, i64);
+
 #[derive(Default)]
 struct Log {
     batches: Vec<(i64, i64, Bytes)>,
     end: i64,
-    /// Of the one producer that is looked at: epoch, and (first sequence, records, base offset) of its last five batches.
-    producers: BTreeMap<i64, (i16, VecDeque<(i32, i32, i64)>)>,
+    /// By producer: its epoch and its last five batches.
+    producers: BTreeMap<i64, (i16, VecDeque<Seen>)>,
 }
 
 pub(crate) struct State {
