@@ -14,3 +14,4 @@ mod differential;
 mod golden;
 mod hostile;
 mod round_trip;
+mod versions;
