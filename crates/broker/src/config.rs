@@ -19,6 +19,11 @@ pub struct BrokerConfig {
     pub auto_create: bool,
     /// How long a new classic group waits for more members, in milliseconds. Kafka's default is 3000.
     pub initial_rebalance_delay_ms: u32,
+    /// A member of a consumer-protocol group that says nothing for this long is out, in milliseconds
+    /// (`group.consumer.session.timeout.ms`).
+    pub consumer_session_timeout_ms: u32,
+    /// How often such a member has to say something, in milliseconds (`group.consumer.heartbeat.interval.ms`).
+    pub consumer_heartbeat_interval_ms: u32,
     /// The most connections at one time; more are closed as they arrive.
     pub connections_max: usize,
 }
@@ -42,6 +47,8 @@ impl Default for BrokerConfig {
             num_partitions: 1,
             auto_create: true,
             initial_rebalance_delay_ms: 0,
+            consumer_session_timeout_ms: 45_000,
+            consumer_heartbeat_interval_ms: 5_000,
             connections_max: CONNECTIONS_MAX,
         }
     }

@@ -86,6 +86,9 @@ impl Server {
         record(&metadata, &new_facts).await?;
         let group_config = GroupConfig {
             initial_rebalance_delay_ms: u64::from(config.initial_rebalance_delay_ms),
+            consumer_session_timeout_ms: u64::from(config.consumer_session_timeout_ms),
+            consumer_heartbeat_interval_ms: i32::try_from(config.consumer_heartbeat_interval_ms)
+                .unwrap_or(i32::MAX),
             ..GroupConfig::default()
         };
         let topics = view(&remembered.catalog);

@@ -37,6 +37,16 @@ pub(crate) const NODE_SETTINGS: &[NodeSetting] = &[
     row("default.replication.factor", Kind::Int, "Copies of each partition: there is one node."),
     row("delete.topic.enable", Kind::Boolean, "Whether topics may be deleted."),
     row(
+        "group.consumer.heartbeat.interval.ms",
+        Kind::Int,
+        "How often a member of a consumer-protocol group has to say something.",
+    ),
+    row(
+        "group.consumer.session.timeout.ms",
+        Kind::Int,
+        "A member of a consumer-protocol group that says nothing for this long is out.",
+    ),
+    row(
         "group.initial.rebalance.delay.ms",
         Kind::Int,
         "How long a new classic group waits for more members.",
@@ -55,6 +65,8 @@ pub(crate) fn static_value(name: &str, config: &BrokerConfig, advertised: &(Str,
     match name {
         "advertised.listeners" => format!("PLAINTEXT://{}:{}", advertised.0, advertised.1),
         "auto.create.topics.enable" => config.auto_create.to_string(),
+        "group.consumer.heartbeat.interval.ms" => config.consumer_heartbeat_interval_ms.to_string(),
+        "group.consumer.session.timeout.ms" => config.consumer_session_timeout_ms.to_string(),
         "group.initial.rebalance.delay.ms" => config.initial_rebalance_delay_ms.to_string(),
         "log.dirs" => config.data_dir.display().to_string(),
         "num.partitions" => config.num_partitions.to_string(),
