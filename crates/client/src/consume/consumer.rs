@@ -220,6 +220,12 @@ impl Consumer {
         }
     }
 
+    /// How often partitions were lost so far ([`Event::Lost`]). A commit that spans a loss may be accepted under the new
+    /// membership although another member has read the partition in between.
+    pub fn losses(&self) -> u64 {
+        self.shared.lock().losses
+    }
+
     /// Member id and epoch, for a group member that has joined.
     pub fn membership(&self) -> Option<(Str, i32)> {
         let state = self.shared.lock();

@@ -42,6 +42,8 @@ pub(crate) struct Shared {
 pub(crate) struct State {
     pub(crate) reader: Reader,
     pub(crate) member: Option<Member>,
+    /// How often partitions were lost.
+    pub(crate) losses: u64,
     refreshing: bool,
     failures: u32,
     refreshed: Mono,
@@ -60,6 +62,7 @@ impl Shared {
         let state = State {
             reader: Reader::new(config.clone(), member.is_none()),
             member,
+            losses: 0,
             refreshing: false,
             failures: 0,
             refreshed: client.env().now(),
@@ -401,6 +404,7 @@ impl State {
                         self.reader.remove(at);
                     }
                     if !names.is_empty() {
+                        self.losses += 1;
                         self.reader.events.push_back(Event::Lost(names));
                     }
                 }
