@@ -4,7 +4,8 @@
 //! our note there proves that the commit happened, and that nobody has committed since. Anything else proves nothing
 //! yet (the request may still be on its way), so the same commit is made again: it is the same position by the same
 //! member, and making it twice does no harm. A refusal that says that the partition is no longer ours ends it: the
-//! records belong to whoever has the partition now, and are not handed out here.
+//! records belong to whoever has the partition now, and are not handed out here. The same goes for a commit that is
+//! accepted only after the membership was lost and gained anew: somebody else may have read them in between.
 
 use poruka_client::consume::Records;
 use poruka_client::{Commit, CommitError};
@@ -27,10 +28,15 @@ impl Consumer {
         let nonce = self.topic.client().env().random_u64();
         let note = Str::from(format!("poruka-{nonce:016x}-{}", self.commits_made));
         let commit = Commit { note: note.clone(), ..done.clone() };
+        let losses = self.inner.losses();
         let mut why = String::new();
         for _ in 0..SETTLE_ROUNDS_MAX {
             match self.inner.commit(std::slice::from_ref(&commit)).await {
-                Ok(()) => return Ok(true),
+                Ok(()) if self.inner.losses() == losses => return Ok(true),
+                Ok(()) => {
+                    self.give_up(records, "the partition was lost while its position was committed");
+                    return Ok(false);
+                }
                 Err(error @ CommitError::NotCommitted { .. }) => {
                     self.give_up(records, &error.to_string());
                     // A fenced member goes on: the group tells what it may read from now on.
