@@ -1,1 +1,4 @@
-//! Reading and membership under every kind of answer.
+//! Reading and membership under every kind of answer, with a hand-turned clock and no sockets.
+
+mod membership;
+mod reading;
