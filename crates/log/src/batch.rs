@@ -4,6 +4,9 @@
 //! what is *inside* a batch was validated before the append (design: validation belongs to the wire crate).
 //! Source: Kafka's record batch format. Base offset, length and leader epoch are outside of the batch's checksum.
 
+use bytes::Bytes;
+use poruka_wire::records::{ControlType, control_batch};
+
 use crate::codec::crc32c;
 
 /// Size of a batch header.
@@ -15,8 +18,6 @@ pub(crate) const BATCH_BYTES_MAX: usize = 128 << 20;
 
 const TRANSACTIONAL: i16 = 1 << 4;
 const CONTROL: i16 = 1 << 5;
-/// Control record type of Kafka's KRaft "leader change": clients pass over it without looking inside.
-const LEADER_CHANGE: i16 = 2;
 
 /// A batch header, decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,41 +114,11 @@ pub(crate) fn assign(batch: &mut [u8], base_offset: i64, leader_epoch: i32) {
 /// A control batch of one record that carries nothing, at `offset`. It ends a gap: consumers take its offset as
 /// passed and never show it. librdkafka ignores control types that it does not know, the Java consumer skips every
 /// control record; type and value are those of a KRaft leader change, so that Kafka's dump tool can print them.
-pub(crate) fn gap_end(offset: i64, leader_epoch: i32, timestamp: i64) -> Vec<u8> {
-    // Record: attributes, timestamp delta, offset delta, key (version 0, type), value, no headers.
-    let key = [0, 0, 0, LEADER_CHANGE as u8];
-    // Value: version 0, leader id 0, no voters, no granting voters, no tagged fields.
+pub(crate) fn gap_end(offset: i64, leader_epoch: i32, timestamp: i64) -> Bytes {
+    // Version 0, leader id 0, no voters, no granting voters, no tagged fields.
     let value = [0, 0, 0, 0, 0, 0, 1, 1, 0];
-    let mut record = vec![0, 0, 0, zigzag(key.len())];
-    record.extend(key);
-    record.push(zigzag(value.len()));
-    record.extend(value);
-    record.push(0);
-
-    let mut batch = vec![0; HEADER_BYTES];
-    batch.push(zigzag(record.len()));
-    batch.extend(record);
-    let length = (batch.len() - LENGTH_PREFIX_BYTES) as i32;
-    let mut put = |at: usize, bytes: &[u8]| batch[at..at + bytes.len()].copy_from_slice(bytes);
-    put(8, &length.to_be_bytes());
-    put(16, &[2]);
-    put(21, &CONTROL.to_be_bytes());
-    put(27, &timestamp.to_be_bytes());
-    put(35, &timestamp.to_be_bytes());
-    put(43, &(-1_i64).to_be_bytes());
-    put(51, &(-1_i16).to_be_bytes());
-    put(53, &(-1_i32).to_be_bytes());
-    put(57, &1_i32.to_be_bytes());
-    let crc = crc32c(&batch[21..]);
-    batch[17..21].copy_from_slice(&crc.to_be_bytes());
-    assign(&mut batch, offset, leader_epoch);
-    batch
-}
-
-/// A small length as a one-byte zig-zag varint.
-fn zigzag(length: usize) -> u8 {
-    assert!(length < 64, "one byte holds lengths below 64");
-    (length * 2) as u8
+    let batch = control_batch(ControlType::LeaderChange, &value, timestamp);
+    batch.base_offset(offset).leader_epoch(leader_epoch).build()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use poruka_wire::Uuid;
+use poruka_wire::records::BatchFull;
 
 use crate::config::{Class, LogSpec, SegmentConfig};
 use crate::engine::LogEngine;
@@ -39,6 +40,9 @@ pub enum StateLogError {
     /// Nothing was appended.
     #[error(transparent)]
     Append(#[from] AppendError),
+    /// A change that is larger than a batch may be.
+    #[error("the change does not fit into a batch")]
+    TooLarge(#[from] BatchFull),
     /// A batch in it is not one of records.
     #[error("state log {0:?} holds a batch that cannot be read at offset {1}")]
     Malformed(String, i64),
@@ -99,9 +103,10 @@ impl StateLog {
     /// See [`StateLogError`]; nothing was changed.
     pub fn append(&self, changes: Vec<(Bytes, Option<Bytes>)>) -> Result<Ticket, StateLogError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let batch = build_batch(&changes, self.engine.env().wall_ms());
-        state.bytes += batch.len() as u64;
+        let batch = build_batch(&changes, self.engine.env().wall_ms())?;
+        let bytes = batch.len() as u64;
         let appended = self.log.append(batch, Origin::Internal)?;
+        state.bytes += bytes;
         for (key, value) in changes {
             state.set(key, value);
         }
@@ -135,13 +140,13 @@ impl StateLog {
             if chunk.is_empty() {
                 return Ok(0);
             }
-            let batch = build_batch(chunk, self.engine.env().wall_ms());
+            let batch = build_batch(chunk, self.engine.env().wall_ms())?;
             let size = batch.len() as u64;
             chunk.clear();
             let appended = self.log.append(batch, Origin::Internal)?;
             start.get_or_insert(appended.base_offset);
             last = Some(appended.durable);
-            Ok::<u64, AppendError>(size)
+            Ok::<u64, StateLogError>(size)
         };
         let mut written = 0;
         for (key, value) in &state.live {

@@ -101,8 +101,8 @@ impl PartitionLog {
             if inner.files.is_none() {
                 let mut batches = inner.tail.iter();
                 let found = batches.find_map(|batch| {
-                    let head = Head::read(batch).filter(wanted)?;
-                    first_record_at(batch, &head, timestamp, marks.log_start)
+                    Head::read(batch).filter(wanted)?;
+                    first_record_at(batch, timestamp, marks.log_start)
                 });
                 return Ok(found);
             }
@@ -152,7 +152,7 @@ fn search_time(
             Step::Batch { at, head } if wanted(&head) => {
                 let mut batch = vec![0; head.size];
                 file.read_exact_at(&mut batch, at).map_err(broken)?;
-                if let Some(found) = first_record_at(&Bytes::from(batch), &head, timestamp, log_start) {
+                if let Some(found) = first_record_at(&Bytes::from(batch), timestamp, log_start) {
                     return Ok(Some(found));
                 }
             }

@@ -170,7 +170,7 @@ impl World {
         true
     }
 
-    fn acknowledge(&mut self, which: usize, log: &PartitionLog) {
+    pub(crate) fn acknowledge(&mut self, which: usize, log: &PartitionLog) {
         let model = &mut self.models[which];
         let Some(last) = model.accepted.last() else { return };
         let ticket = last.ticket;
