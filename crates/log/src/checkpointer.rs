@@ -9,11 +9,10 @@
 //! A failed sync of records poisons the journal; any other failure leaves the old checkpoint in force.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::checkpoint::{Checkpoint, PartitionRecord};
-use crate::context::Context;
+use crate::context::{Context, Discarded};
 use crate::journal::state::Position;
 use crate::layout::{CHECKPOINT, JOURNAL};
 use crate::partition::PartitionLog;
@@ -40,7 +39,7 @@ pub(crate) struct Checkpointing {
     position: Position,
     todo: Vec<Arc<PartitionLog>>,
     records: Vec<PartitionRecord>,
-    trash: Vec<PathBuf>,
+    trash: Vec<Discarded>,
     covered: Option<u64>,
 }
 
@@ -113,16 +112,8 @@ impl Checkpointing {
         let disk = self.context.disk();
         checkpoint.write(disk, &self.context.root.join(JOURNAL).join(CHECKPOINT))?;
         self.context.journal.checkpointed(self.position.lap);
-        for path in self.trash.drain(..) {
-            let removed = match path.extension() {
-                Some(_) if disk.list(&path).is_err() => disk.remove(&path),
-                _ => disk.remove_dir_all(&path),
-            };
-            if let Err(error) = removed
-                && error.kind() != io::ErrorKind::NotFound
-            {
-                tracing::warn!(file = %path.display(), %error, "not removed");
-            }
+        for discarded in self.trash.drain(..) {
+            discarded.remove(self.context.disk());
         }
         Ok(())
     }

@@ -1,14 +1,16 @@
 //! What all partitions of one engine share.
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use poruka_env::{Disk, Env};
 
 use crate::config::LogConfig;
 use crate::doorbell::Doorbell;
 use crate::journal::Journal;
+use crate::partition::PartitionLog;
 use crate::tail::TailBudget;
 
 pub(crate) struct Context {
@@ -20,7 +22,40 @@ pub(crate) struct Context {
     pub(crate) tails: Arc<TailBudget>,
     /// Bytes appended to Cached partitions since the last checkpoint.
     cached_bytes: AtomicU64,
-    trash: Mutex<Vec<PathBuf>>,
+    trash: Mutex<Vec<Discarded>>,
+}
+
+/// What is to be removed once a checkpoint that does not need it is on the medium.
+#[derive(Debug)]
+pub(crate) enum Discarded {
+    /// A folder or a file that nobody else will ever use the name of.
+    Path(PathBuf),
+    /// The files of a segment, if the partition is still the owner of its folder then.
+    Segment(Weak<PartitionLog>, i64),
+}
+
+impl Discarded {
+    pub(crate) fn remove(&self, disk: &dyn Disk) {
+        match self {
+            Discarded::Path(path) => remove(disk, path),
+            Discarded::Segment(log, base) => {
+                // A partition that is gone has no folder, or recovery finds the files.
+                if let Some(log) = log.upgrade() {
+                    log.remove_segment(disk, *base);
+                }
+            }
+        }
+    }
+}
+
+/// Removes a file or a folder with all that is in it; tells when it cannot.
+pub(crate) fn remove(disk: &dyn Disk, path: &Path) {
+    let removed = if disk.list(path).is_ok() { disk.remove_dir_all(path) } else { disk.remove(path) };
+    if let Err(error) = removed
+        && error.kind() != ErrorKind::NotFound
+    {
+        tracing::warn!(file = %path.display(), %error, "not removed");
+    }
 }
 
 impl Context {
@@ -59,12 +94,12 @@ impl Context {
         self.cached_bytes.store(0, Ordering::Relaxed);
     }
 
-    /// Files and folders to be removed once a checkpoint that does not need them is on the medium.
-    pub(crate) fn discard(&self, paths: impl IntoIterator<Item = PathBuf>) {
-        self.trash.lock().unwrap_or_else(PoisonError::into_inner).extend(paths);
+    /// See [`Discarded`].
+    pub(crate) fn discard(&self, what: impl IntoIterator<Item = Discarded>) {
+        self.trash.lock().unwrap_or_else(PoisonError::into_inner).extend(what);
     }
 
-    pub(crate) fn take_trash(&self) -> Vec<PathBuf> {
+    pub(crate) fn take_trash(&self) -> Vec<Discarded> {
         std::mem::take(&mut *self.trash.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

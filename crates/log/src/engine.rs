@@ -10,7 +10,7 @@ use poruka_wire::Uuid;
 use crate::checkpoint::PartitionRecord;
 use crate::checkpointer::{Checkpointing, Next};
 use crate::config::{Class, LogConfig, LogSpec, PartitionKey};
-use crate::context::Context;
+use crate::context::{Context, Discarded};
 use crate::doorbell::Doorbell;
 use crate::error::{CreateError, OpenError, StorageError, at};
 use crate::journal::Journal;
@@ -59,7 +59,7 @@ impl LogEngine {
             let log = PartitionLog::new(Arc::clone(&context), dir, record, Some(files), Default::default());
             registry.table().insert(log);
         }
-        context.discard(discarded);
+        context.discard(discarded.into_iter().map(Discarded::Path));
         if !report.is_new {
             first_checkpoint(&context, &registry)?;
         }
@@ -166,7 +166,8 @@ impl LogEngine {
         for log in gone {
             if log.class() != Class::Memory {
                 let moved = move_deleted(self.context.disk(), &self.context.root, log.topic(), &log.key());
-                self.context.discard([moved.map_err(|error| StorageError::io(log.topic(), error))?]);
+                let moved = moved.map_err(|error| StorageError::io(log.topic(), error))?;
+                self.context.discard([Discarded::Path(moved)]);
             }
             self.registry.table().names.remove(&(log.topic().to_owned(), log.key().partition));
         }

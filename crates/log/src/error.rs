@@ -157,6 +157,7 @@ impl From<Refused> for StorageError {
         match refused {
             Refused::Poisoned => StorageError::Poisoned,
             Refused::Full => StorageError::Full,
+            Refused::Closed => StorageError::Closed,
         }
     }
 }

@@ -141,7 +141,10 @@ impl Segment {
     /// Makes a known segment writable again: its saved index comes into memory. An index that does not fit the
     /// record is left behind, for lookups walk further then.
     pub(crate) fn reopen(&mut self, disk: &dyn Disk) -> io::Result<()> {
-        self.open(disk)?;
+        let path = self.path();
+        let named = disk.exists(&path);
+        self.file = Some(SegmentFile::new(path.clone(), disk.open(&path, OpenMode::Create)?, named));
+        self.is_proven &= named;
         let offsets = self.saved_offsets(disk).unwrap_or_default();
         let times = self.saved_times(disk).unwrap_or_default();
         self.record.offsets = offsets.len() as u32;
@@ -183,15 +186,15 @@ impl Segment {
         Ok(raw)
     }
 
-    /// The `.log` file, opened when it was not.
-    pub(crate) fn open(&mut self, disk: &dyn Disk) -> io::Result<Arc<SegmentFile>> {
+    /// The `.log` file. A sealed segment's is opened anew each time, so that descriptors are bounded by the segments
+    /// that are being written.
+    pub(crate) fn open(&self, disk: &dyn Disk) -> io::Result<Arc<SegmentFile>> {
         if let Some(file) = &self.file {
             return Ok(Arc::clone(file));
         }
         let path = self.path();
-        let file = SegmentFile::new(path.clone(), disk.open(&path, OpenMode::Create)?, true);
-        self.file = Some(Arc::clone(&file));
-        Ok(file)
+        let file = disk.open(&path, OpenMode::Read)?;
+        Ok(SegmentFile::new(path, file, true))
     }
 
     /// The `.log` file, if it is open.
@@ -287,8 +290,9 @@ impl Segment {
         self.record.times = (save.times_at as usize + save.times.len()).div_euclid(TIME_ENTRY_BYTES) as u32;
     }
 
-    /// A sealed segment whose index is on the disk needs no memory.
-    pub(crate) fn drop_index(&mut self) {
+    /// A sealed segment that is on the disk needs neither memory nor a descriptor.
+    pub(crate) fn let_go(&mut self) {
+        self.file = None;
         (self.offsets, self.times, self.in_memory) = (Vec::new(), Vec::new(), false);
     }
 

@@ -250,6 +250,7 @@ impl Journal {
     pub(crate) fn stop(&self) {
         let mut core = self.core();
         core.stopping = true;
+        core.state.close();
         self.durable.notify_all();
         self.wake(&mut core);
     }

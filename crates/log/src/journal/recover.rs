@@ -4,10 +4,10 @@
 //! predecessor's checksum. Where that ends, the group there is *damaged* if some later group says that its sync had
 //! returned (assumption S1), and *torn* otherwise. Nothing is written here, so a crash during recovery changes nothing.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
-use poruka_env::{Disk, OpenMode};
+use poruka_env::{Disk, DiskFile, OpenMode};
 
 use super::entry::{self, Entry, Link};
 use super::group::{GROUP_ALIGN_BYTES, GROUP_HEADER_BYTES, GroupHeader};
@@ -51,26 +51,43 @@ impl Ring {
         shape: Shape,
         from: Position,
     ) -> Result<Ring, OpenError> {
-        let mut files = Vec::new();
+        let mut ring = Ring { shape, files: Vec::new(), from, proven: from.group - 1, lap_max: from.lap };
         for slot in 0..shape.files {
             let path = lap_path(dir, shape, slot);
             let bytes = match disk.open(&path, OpenMode::Read) {
-                Ok(file) => {
-                    let mut bytes = vec![0; file.len().map_err(at(&path))? as usize];
-                    file.read_exact_at(&mut bytes, 0).map_err(at(&path))?;
-                    bytes
-                }
+                Ok(file) => ring.load_file(&*file).map_err(at(&path))?,
                 // The file of the checkpoint's lap was made before the checkpoint was.
                 Err(error) if error.kind() == ErrorKind::NotFound && from.lap % shape.files != slot => {
                     Vec::new()
                 }
                 Err(error) => return Err(at(&path)(error)),
             };
-            files.push((path, bytes));
+            ring.files.push((path, bytes));
         }
-        let mut ring = Ring { shape, files, from, proven: from.group - 1, lap_max: from.lap };
         ring.look_for_proofs();
         Ok(ring)
+    }
+
+    /// The file up to the end of the last group that matters; nothing of files that hold old laps only.
+    fn load_file(&self, file: &dyn DiskFile) -> io::Result<Vec<u8>> {
+        let len = file.len()?;
+        let mut end = 0;
+        let mut header = [0; GROUP_HEADER_BYTES];
+        for at in (0..len.saturating_sub(GROUP_HEADER_BYTES as u64 - 1)).step_by(GROUP_ALIGN_BYTES) {
+            file.read_exact_at(&mut header, at)?;
+            if let Some(found) =
+                GroupHeader::read(&header, self.shape.mark).filter(|found| self.counts(found))
+            {
+                end = (at + found.span() as u64).min(len);
+            }
+        }
+        let mut bytes = vec![0; end as usize];
+        file.read_exact_at(&mut bytes, 0)?;
+        Ok(bytes)
+    }
+
+    fn counts(&self, header: &GroupHeader) -> bool {
+        header.lap >= self.from.lap && header.group >= self.from.group
     }
 
     /// Groups start at aligned places, so those behind a damaged one are found too.
@@ -78,7 +95,7 @@ impl Ring {
         for (_, bytes) in &self.files {
             for block in bytes.chunks(GROUP_ALIGN_BYTES) {
                 let Some(header) = GroupHeader::read(block, self.shape.mark) else { continue };
-                if header.lap >= self.from.lap && header.group >= self.from.group {
+                if self.counts(&header) {
                     self.proven = self.proven.max(header.proven);
                     self.lap_max = self.lap_max.max(header.lap);
                 }

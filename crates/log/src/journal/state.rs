@@ -62,6 +62,8 @@ pub(crate) enum Refused {
     Poisoned,
     /// The disk is full; the group in flight is tried again until there is room.
     Full,
+    /// The engine is closing.
+    Closed,
 }
 
 /// A slot in the open group that a caller may update instead of adding another.
@@ -134,6 +136,7 @@ pub(crate) struct JournalState<T, S> {
     in_flight_bytes: usize,
     full: bool,
     poisoned: bool,
+    closed_for_good: bool,
     spare: Option<BytesMut>,
 }
 
@@ -151,15 +154,17 @@ impl<T, S: Clone> JournalState<T, S> {
             in_flight_bytes: 0,
             full: false,
             poisoned: false,
+            closed_for_good: false,
             spare: None,
         }
     }
 
     /// Refuses what `push` would refuse.
     pub(crate) fn check(&self) -> Result<(), Refused> {
-        match (self.poisoned, self.full) {
-            (true, _) => Err(Refused::Poisoned),
-            (_, true) => Err(Refused::Full),
+        match self {
+            Self { poisoned: true, .. } => Err(Refused::Poisoned),
+            Self { closed_for_good: true, .. } => Err(Refused::Closed),
+            Self { full: true, .. } => Err(Refused::Full),
             _ => Ok(()),
         }
     }
@@ -296,6 +301,11 @@ impl<T, S: Clone> JournalState<T, S> {
     /// The disk has no room for the group in flight: refuse new entries until it has been written.
     pub(crate) fn set_full(&mut self) {
         self.full = true;
+    }
+
+    /// Nothing more is taken; what was pushed still becomes durable.
+    pub(crate) fn close(&mut self) {
+        self.closed_for_good = true;
     }
 
     /// Recovery would now start in that lap: older files may be overwritten.

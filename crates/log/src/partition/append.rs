@@ -160,7 +160,6 @@ impl PartitionLog {
             if let Some(mut full) = files.active.replace(created) {
                 full.seal();
                 files.sealed.insert(full.base(), full);
-                inner.dirty = true;
             }
         }
         let Some(active) = &mut files.active else { return Err(StorageError::Closed) };
@@ -183,7 +182,6 @@ fn note(inner: &mut Inner, head: &Head, batch: Bytes) {
     inner.epochs.note(head.leader_epoch, head.base_offset);
     inner.end = head.next_offset();
     inner.tail.push(head.base_offset, inner.end, batch);
-    inner.dirty = true;
 }
 
 fn check_producer(inner: &Inner, head: &Head) -> Result<Verdict, AppendError> {

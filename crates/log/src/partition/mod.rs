@@ -13,7 +13,7 @@ pub(crate) mod trim;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::watch;
 
@@ -62,8 +62,6 @@ pub(crate) struct Inner {
     pub(crate) memory_max_timestamp: (i64, i64),
     /// Where readers that go on from there will find the next batch: (offset, segment, position).
     pub(crate) resume: [(i64, i64, u32); 4],
-    /// Something changed since the last checkpoint.
-    pub(crate) dirty: bool,
     pub(crate) closed: bool,
     pub(crate) deleted: bool,
 }
@@ -78,6 +76,7 @@ pub struct PartitionLog {
     context: Arc<Context>,
     progress: Arc<Progress>,
     inner: Mutex<Inner>,
+    me: Weak<PartitionLog>,
 }
 
 impl PartitionLog {
@@ -110,12 +109,15 @@ impl PartitionLog {
             hint: Hint::default(),
             memory_max_timestamp: (crate::segment::NO_TIMESTAMP, -1),
             resume: [(-1, 0, 0); 4],
-            dirty: true,
             closed: false,
             deleted: false,
         };
         let progress = Arc::new(Progress::new(log_start, end, durable_reserved));
-        Arc::new(PartitionLog { id, topic, key, class, dir, context, progress, inner: Mutex::new(inner) })
+        let inner = Mutex::new(inner);
+        Arc::new_cyclic(|me| {
+            let me = Weak::clone(me);
+            PartitionLog { id, topic, key, class, dir, context, progress, inner, me }
+        })
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -97,7 +97,6 @@ impl PartitionLog {
             producers: inner.producers.clone(),
             segments: files.all_mut().map(|segment| segment.record()).collect(),
         };
-        inner.dirty = false;
         Some(Snapshot { record, work })
     }
 
@@ -117,8 +116,8 @@ impl PartitionLog {
                     (record.offsets, record.times) = (counts.offsets, counts.times);
                 }
             }
-            if active_base != Some(work.base) && segment.index_to_save(1).is_none() {
-                segment.drop_index();
+            if active_base != Some(work.base) && segment.is_proven && segment.index_to_save(1).is_none() {
+                segment.let_go();
             }
         }
     }
@@ -126,7 +125,6 @@ impl PartitionLog {
     /// The snapshot could not be synced: the next checkpoint has to try again.
     pub(crate) fn not_synced(&self, snapshot: &Snapshot) {
         let mut inner = self.lock();
-        inner.dirty = true;
         let Some(files) = inner.files.as_mut() else { return };
         for segment in files.all_mut() {
             segment.is_proven &= !snapshot.work.iter().any(|work| work.base == segment.base());

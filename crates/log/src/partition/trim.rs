@@ -2,10 +2,13 @@
 //!
 //! Files are not removed here: a checkpoint may still name them. The engine removes them after the next checkpoint.
 
-use std::path::PathBuf;
+use std::sync::Weak;
+
+use poruka_env::Disk;
 
 use super::{Inner, PartitionLog};
 use crate::config::Class;
+use crate::context::{Discarded, remove};
 use crate::error::{ReadError, StorageError};
 use crate::journal::entry::Entry;
 use crate::layout::{INDEX, LOG, TIME_INDEX, segment_path};
@@ -54,7 +57,7 @@ impl PartitionLog {
             }
         };
         let gone = inner.start_at(offset);
-        self.context.discard(gone.into_iter().flat_map(|base| self.files_of(base)));
+        self.context.discard(gone.into_iter().map(|base| Discarded::Segment(Weak::clone(&self.me), base)));
         self.progress.log_start(offset);
         Ok(index)
     }
@@ -70,8 +73,15 @@ impl PartitionLog {
         Ok(index)
     }
 
-    fn files_of(&self, base: i64) -> [PathBuf; 3] {
-        [LOG, INDEX, TIME_INDEX].map(|ending| segment_path(&self.dir, base, ending))
+    /// Removes the files of a segment that is no part of the log any more. Under the lock: once the partition is marked
+    /// as deleted, its folder's name may soon be another's.
+    pub(crate) fn remove_segment(&self, disk: &dyn Disk, base: i64) {
+        let inner = self.lock();
+        if !inner.deleted {
+            for ending in [LOG, INDEX, TIME_INDEX] {
+                remove(disk, &segment_path(&self.dir, base, ending));
+            }
+        }
     }
 }
 
@@ -79,7 +89,6 @@ impl Inner {
     /// Moves the log start; returns the bases of the segments that are wholly below it.
     pub(crate) fn start_at(&mut self, offset: i64) -> Vec<i64> {
         self.log_start = self.log_start.max(offset);
-        self.dirty = true;
         self.tail.drop_below(offset);
         let Some(files) = &mut self.files else { return Vec::new() };
         let gone: Vec<i64> = files

@@ -1,5 +1,4 @@
 //! What the tests of this crate share: batches, a small configuration, reading a whole log.
-#![allow(dead_code, reason = "each test file uses another part")]
 
 use bytes::Bytes;
 use poruka_log::{Class, LogConfig, LogSpec, PartitionLog, SegmentConfig};

@@ -1,8 +1,6 @@
 //! The engine on the real host: threads, a real folder, a real sync.
 
-mod common;
-
-use common::{batch, body, read_all, spec};
+use crate::common::{batch, body, read_all, spec};
 use poruka_env::Env;
 use poruka_log::{Class, LogConfig, LogEngine, OpenError, Origin, StateLog};
 
@@ -23,9 +21,9 @@ fn every_class_takes_and_gives_records_and_what_was_promised_is_there_after_a_re
                 let log = engine.create(spec("t", number as u8 + 1, class));
                 let log = match (log, number) {
                     (Ok(log), 0) => log,
-                    (Err(_), _) => engine
-                        .create(common::spec(["a", "b", "c"][number], number as u8 + 1, class))
-                        .expect("create"),
+                    (Err(_), _) => {
+                        engine.create(spec(["a", "b", "c"][number], number as u8 + 1, class)).expect("create")
+                    }
                     (Ok(_), _) => panic!("the name is taken"),
                 };
                 let mut last = None;

@@ -1,15 +1,7 @@
 //! Faults that are not crashes: failing syncs, a full disk, flipped bits, missing files, a newer format.
 
-mod common {
-    pub(crate) use self::base::*;
-    #[path = "mod.rs"]
-    mod base;
-    #[path = "world.rs"]
-    pub(crate) mod world;
-}
-
-use common::world::{End, World};
-use common::{batch, read_all};
+use crate::common::{batch, read_all};
+use crate::world::{End, World};
 use poruka_env::{Disk, DiskOp, OpenMode};
 use poruka_log::{AppendError, OpenError, Origin, ReadError, StorageError};
 use poruka_wire::records::batches_of;

@@ -1,14 +1,6 @@
 //! Crashes on the disk that loses power: at every change of short histories, and at random in long ones.
 
-mod common {
-    pub(crate) use self::base::*;
-    #[path = "mod.rs"]
-    mod base;
-    #[path = "world.rs"]
-    pub(crate) mod world;
-}
-
-use common::world::{End, World};
+use crate::world::{End, World};
 
 /// One short history: open, work, cut at the given change, open again, check, work, cut, check.
 fn short_history(seed: u64, cut: Option<u64>) -> u64 {

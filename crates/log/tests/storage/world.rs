@@ -17,7 +17,7 @@ use poruka_log::{
     AppendError, Class, LogConfig, LogEngine, OpenError, OpenReport, Origin, PartitionLog, Ticket,
 };
 
-use super::{Stamp, batch, body, read_all, spec};
+use crate::common::{Stamp, batch, body, read_all, spec};
 
 /// A batch that an append accepted.
 #[derive(Debug, Clone)]
@@ -88,7 +88,7 @@ impl World {
             model("c", 2, Class::Cached),
             model("s.two", 3, Class::Synced),
         ];
-        let (config, rng) = (super::small(), Rng::with_seed(seed));
+        let (config, rng) = (crate::common::small(), Rng::with_seed(seed));
         World { sim, process, disk, config, rng, models, engine: None, report: OpenReport::default() }
     }
 

@@ -1,0 +1,7 @@
+//! The storage engine as its users see it: on the real host, on the disk that loses power, and under other faults.
+
+mod common;
+mod crash;
+mod faults;
+mod real_disk;
+mod world;
