@@ -13,6 +13,8 @@ pub const ID_BYTES_MAX: usize = 4_096;
 pub const PROTOCOLS_PER_MEMBER_MAX: usize = 64;
 /// Most metadata bytes, over all its protocols, that one classic member may bring.
 pub const MEMBER_METADATA_BYTES_MAX: usize = 1 << 20;
+/// Most metadata bytes that all members of one classic group may bring together.
+pub const GROUP_METADATA_BYTES_MAX: usize = 16 << 20;
 /// Most assignment bytes that a leader may hand out in one SyncGroup.
 pub const GROUP_ASSIGNMENT_BYTES_MAX: usize = 8 << 20;
 /// Most ids handed out with MEMBER_ID_REQUIRED in one group that have not come back yet.

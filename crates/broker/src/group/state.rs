@@ -83,4 +83,23 @@ impl State {
         }
         self.drop_if_blank(id);
     }
+
+    /// The records that the log must hold for this state, by key.
+    #[cfg(test)]
+    pub(crate) fn snapshot(&self) -> BTreeMap<bytes::Bytes, bytes::Bytes> {
+        let mut out = super::cx::Out::default();
+        self.offsets.snapshot(&mut out);
+        for group in self.groups.values() {
+            match group {
+                Group::Classic(group) => group.snapshot(&mut out),
+                Group::Consumer(group) => group.snapshot(&mut out),
+            }
+        }
+        let effects = out.into_effects();
+        let records = effects.into_iter().flat_map(|effect| match effect {
+            super::request::Effect::Persist { records } => records,
+            super::request::Effect::Reply { .. } => Vec::new(),
+        });
+        records.filter_map(|(key, value)| Some((key, value?))).collect()
+    }
 }

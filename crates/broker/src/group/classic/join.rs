@@ -9,7 +9,8 @@ use poruka_wire::{ErrorCode, Str};
 use super::{ClassicGroup, Member};
 use crate::group::cx::{Cx, Waiting};
 use crate::group::limits::{
-    ID_BYTES_MAX, MEMBER_METADATA_BYTES_MAX, PENDING_MEMBERS_MAX, PROTOCOLS_PER_MEMBER_MAX,
+    GROUP_METADATA_BYTES_MAX, ID_BYTES_MAX, MEMBER_METADATA_BYTES_MAX, PENDING_MEMBERS_MAX,
+    PROTOCOLS_PER_MEMBER_MAX,
 };
 use crate::group::record::classic_group::Phase;
 use crate::group::request::GroupCall;
@@ -58,7 +59,9 @@ impl ClassicGroup {
     ) {
         let member_id = request.member_id.clone();
         let names = request.protocols.iter().map(|protocol| protocol.name.as_str());
-        if !self.has_room_for(&member_id, cx.config.members_max) {
+        let full =
+            self.metadata_bytes() >= GROUP_METADATA_BYTES_MAX && !self.members.contains_key(&member_id);
+        if full || !self.has_room_for(&member_id, cx.config.members_max) {
             cx.out.reply(
                 waiting.token,
                 refusal(waiting.api_version, ErrorCode::GroupMaxSizeReached, Str::default()),
@@ -77,6 +80,10 @@ impl ClassicGroup {
         } else {
             self.join_known(cx, call, request, waiting);
         }
+    }
+
+    fn metadata_bytes(&self) -> usize {
+        self.members.values().flat_map(|member| &member.protocols).map(|(_, metadata)| metadata.len()).sum()
     }
 
     /// In Preparing the ones that have joined count, so that the last to come back are turned away.

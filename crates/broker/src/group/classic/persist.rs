@@ -94,6 +94,17 @@ impl ClassicGroup {
         }
     }
 
+    /// The records that the log must hold for this state.
+    #[cfg(test)]
+    pub(crate) fn snapshot(&self, out: &mut Out) {
+        if self.stored.header.is_some() {
+            out.put(&self.header_key(), self.header().encode());
+        }
+        for (id, member) in self.members.iter().filter(|(_, member)| !member.is_new) {
+            out.put(&self.member_key(id), member.to_record().encode());
+        }
+    }
+
     pub(crate) fn restore_header(&mut self, record: ClassicGroupRecord) {
         self.stored.header = Some(record.encode());
         self.phase = record.phase;

@@ -12,7 +12,7 @@ use super::reconcile::Step;
 use super::{Checked, ConsumerGroup, LEFT_FOR_A_WHILE, Refused, pattern};
 use crate::group::cx::Cx;
 use crate::group::limits::GROUPS_MAX;
-use crate::group::partitions::Partitions;
+use crate::group::partitions::{PartitionSet, Partitions};
 use crate::group::record::consumer_group::ConsumerGroupRecord;
 use crate::group::record::consumer_member::ConsumerMemberRecord;
 use crate::group::record::current::{CurrentRecord, MemberState};
@@ -117,8 +117,13 @@ impl ConsumerGroup {
         let is_full = request.rebalance_timeout_ms != -1
             && (request.subscribed_topic_names.is_some() || request.subscribed_topic_regex.is_some())
             && request.topic_partitions.is_some();
-        let tell =
-            request.member_epoch == EPOCH_JOIN || is_full || current.assigned != before.current.assigned;
+        // The answer that brought an assignment may have been lost without an epoch to show it: who owns something else
+        // than it was given is told again.
+        let differs = |owned: &PartitionSet| !owned.iter().eq(current.assigned.keys());
+        let tell = request.member_epoch == EPOCH_JOIN
+            || is_full
+            || current.assigned != before.current.assigned
+            || checked.owned.as_ref().is_some_and(differs);
         Ok(ConsumerGroupHeartbeatResponse {
             member_id: Some(id),
             member_epoch: current.epoch,

@@ -5,6 +5,8 @@ use poruka_wire::Str;
 
 use super::{ConsumerGroup, Member};
 use crate::group::cx::Cx;
+#[cfg(test)]
+use crate::group::cx::Out;
 use crate::group::partitions::PartitionSet;
 use crate::group::record::consumer_group::ConsumerGroupRecord;
 use crate::group::record::consumer_member::ConsumerMemberRecord;
@@ -123,6 +125,40 @@ impl ConsumerGroup {
     pub(super) fn restart_revoke(&self, cx: &mut Cx<'_>, id: &Str) {
         let timeout_ms = self.members.get(id).map_or(0, |member| member.said.rebalance_timeout_ms);
         cx.timers.set(self.revoke_timer(id), cx.now.mono_ms.saturating_add(timeout_ms));
+    }
+
+    /// The records that the log must hold for this state.
+    #[cfg(test)]
+    pub(crate) fn snapshot(&self, out: &mut Out) {
+        if self.stored {
+            out.put(&self.epochs_key(), self.epochs.encode());
+        }
+        for (id, member) in &self.members {
+            out.put(&self.said_key(id), member.said.encode());
+            out.put(&self.current_key(id), member.current.encode());
+        }
+        for (id, target) in &self.targets {
+            out.put(&self.target_key(id), target::encode(target));
+        }
+    }
+
+    /// What a member holds by the coordinator's state, if it is a member.
+    #[cfg(test)]
+    pub(crate) fn held_by(&self, id: &str) -> Option<PartitionSet> {
+        let current = &self.members.get(id)?.current;
+        Some(current.assigned.keys().chain(current.revoking.keys()).copied().collect())
+    }
+
+    /// No partition is held twice, and the map of owners says what the members say.
+    #[cfg(test)]
+    pub(crate) fn assert_one_owner_each(&self) {
+        let mut owners = std::collections::BTreeMap::new();
+        for (id, member) in &self.members {
+            for partition in member.current.assigned.keys().chain(member.current.revoking.keys()) {
+                assert_eq!(owners.insert(*partition, id.clone()), None, "{partition:?} has two owners");
+            }
+        }
+        assert_eq!(owners, self.owners);
     }
 
     pub(crate) fn restore_epochs(&mut self, record: Option<ConsumerGroupRecord>) {

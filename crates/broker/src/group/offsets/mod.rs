@@ -97,6 +97,16 @@ impl Offsets {
         self.remove_where(out, |_, (topic, _), _| topics.name(*topic).is_none());
     }
 
+    /// The records that the log must hold for this state.
+    #[cfg(test)]
+    pub(crate) fn snapshot(&self, out: &mut Out) {
+        for (group, offsets) in &self.by_group {
+            for (partition, record) in offsets {
+                out.put(&key(group, *partition), record.encode());
+            }
+        }
+    }
+
     /// Takes over a replayed record.
     pub(crate) fn restore(&mut self, group: Str, partition: TopicPartition, record: Option<OffsetRecord>) {
         match record {
