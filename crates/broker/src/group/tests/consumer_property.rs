@@ -78,6 +78,7 @@ enum What {
     Commit {
         offset: i64,
         was_out: bool,
+        topic_life: u64,
     },
 }
 
@@ -97,6 +98,8 @@ struct Model {
     group_epoch: i32,
     next_offset: i64,
     acknowledged: i64,
+    /// How often topic `a` was deleted: what was committed before went with it.
+    topic_life: u64,
 }
 
 impl Model {
@@ -115,6 +118,7 @@ impl Model {
             group_epoch: 0,
             next_offset: 1,
             acknowledged: -1,
+            topic_life: 0,
         }
     }
 
@@ -150,6 +154,7 @@ impl Model {
                 }
                 if a == 0 {
                     self.acknowledged = -1;
+                    self.topic_life += 1;
                 }
                 self.lossy.set_topics(topics);
             }
@@ -215,7 +220,7 @@ impl Model {
         self.next_offset += 1;
         let was_out = self.out.contains(&(id.clone(), epoch));
         let token = self.lossy.send(9, commit(&id, epoch, 0, offset));
-        self.asked.insert(token, (id, What::Commit { offset, was_out }));
+        self.asked.insert(token, (id, What::Commit { offset, was_out, topic_life: self.topic_life }));
     }
 
     fn take_answers(&mut self) {
@@ -235,8 +240,12 @@ impl Model {
                         self.out.insert((id, epoch));
                     }
                 }
-                (What::Commit { offset, was_out }, GroupResponse::OffsetCommit(response)) => {
-                    self.take_commit(&id, offset, was_out, &response);
+                (What::Commit { offset, was_out, topic_life }, GroupResponse::OffsetCommit(response)) => {
+                    self.take_commit(&id, was_out, &response);
+                    let taken = response.topics[0].partitions[0].error_code == ErrorCode::None;
+                    if taken && topic_life == self.topic_life {
+                        self.acknowledged = self.acknowledged.max(offset);
+                    }
                 }
                 (what, response) => panic!("{what:?} answered by {response:?}"),
             }
@@ -263,14 +272,9 @@ impl Model {
         self.clients[client].take(response);
     }
 
-    fn take_commit(&mut self, id: &Str, offset: i64, was_out: bool, response: &OffsetCommitResponse) {
+    fn take_commit(&mut self, id: &Str, was_out: bool, response: &OffsetCommitResponse) {
         let error = response.topics[0].partitions[0].error_code;
-        if error == ErrorCode::None {
-            assert!(!was_out, "C4: {id} committed though it was out");
-            if self.lossy.topics.get("a").is_some() {
-                self.acknowledged = self.acknowledged.max(offset);
-            }
-        }
+        assert!(error != ErrorCode::None || !was_out, "C4: {id} committed though it was out");
     }
 
     fn check(&mut self) {
