@@ -173,7 +173,10 @@ impl Admin {
             known.map_err(|why| CommitError::NotCommitted { group: group.to_string(), why })?;
         }
         let within = self.client.config().retry_timeout;
-        commit(&self.client, Lane::Shared, commits, within, || Committer::outsider(group.clone())).await
+        commit(&self.client, Lane::Shared, group, commits, within, || {
+            Some(Committer::outsider(group.clone()))
+        })
+        .await
     }
 }
 

@@ -130,7 +130,7 @@ impl Consumer {
     }
 
     /// Commits positions, with retries. As a group member it does so with the member's epoch, so that a member that lost
-    /// its partitions cannot overwrite the new owner's positions.
+    /// its partitions cannot overwrite the new owner's positions; partitions that are not assigned are refused here.
     ///
     /// Cancel safety: dropping the future may leave the commit written or not.
     ///
@@ -138,13 +138,15 @@ impl Consumer {
     /// Says whether the commit may be written: see [`CommitError`].
     pub async fn commit(&self, commits: &[Commit]) -> Result<(), CommitError> {
         let shared = &self.shared;
-        let group = shared.group.clone().unwrap_or_default();
-        if shared.group.is_none() {
+        let Some(group) = &shared.group else {
             let why = ClientError::not_sent("commit offsets", "this consumer belongs to no group");
-            return Err(CommitError::NotCommitted { group: group.to_string(), why });
-        }
-        let who = || shared.committer().unwrap_or_else(|| crate::offsets::Committer::outsider(group.clone()));
-        commit(&shared.client, shared.group_lane, commits, shared.config.retry_timeout, who).await
+            return Err(CommitError::NotCommitted { group: String::new(), why });
+        };
+        let losses = self.losses();
+        // A coordinator takes any partition's offset from a member with the right epoch, so a member that lost partitions
+        // and joined again must hold itself back.
+        let who = || shared.committer_for(commits, losses);
+        commit(&shared.client, shared.group_lane, group, commits, shared.config.retry_timeout, who).await
     }
 
     /// The group's committed offsets of these partitions.

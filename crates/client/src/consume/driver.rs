@@ -21,7 +21,7 @@ use super::member::{Assignment, Member, MemberEvent};
 use super::slot::Position;
 use crate::cluster::{Client, Lane, is_coordinator_trouble};
 use crate::error::ClientError;
-use crate::offsets::{Committer, Spot, fetch_committed, list_offsets};
+use crate::offsets::{Commit, Committer, Spot, fetch_committed, list_offsets};
 use crate::produce::TopicPartition;
 
 pub(crate) struct Shared {
@@ -99,6 +99,17 @@ impl Shared {
             },
             None => Committer::outsider(group),
         })
+    }
+
+    /// As whom these positions are committed; `None` when a member has lost partitions since `losses` were counted, or does
+    /// not own one of these.
+    pub(crate) fn committer_for(&self, commits: &[Commit], losses: u64) -> Option<Committer> {
+        let is_ours = {
+            let state = self.lock();
+            let owns = |commit: &Commit| state.reader.slots.contains_key(&commit.at);
+            state.member.is_none() || (state.losses == losses && commits.iter().all(owns))
+        };
+        if is_ours { self.committer() } else { None }
     }
 
     fn poke(&self) {

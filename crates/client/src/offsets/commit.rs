@@ -90,20 +90,22 @@ impl Committer {
     }
 }
 
-/// Commits, with retries for at most `within`. `who` is asked before each attempt, because the epoch may have risen.
+/// Commits, with retries for at most `within`. `who` is asked before each attempt, because the epoch may have risen; `None`
+/// means that the partitions are no longer ours to commit for, whatever the epoch.
 pub(crate) async fn commit(
     client: &Client,
     lane: Lane,
+    group: &Str,
     commits: &[Commit],
     within: Duration,
-    who: impl Fn() -> Committer,
+    who: impl Fn() -> Option<Committer>,
 ) -> Result<(), CommitError> {
     let until = client.env().now() + within;
     let mut unknown = false;
     let mut attempts = 0;
     loop {
         attempts += 1;
-        let committer = who();
+        let Some(committer) = who() else { return Err(not_ours(group, commits, unknown)) };
         let request = request(client, &committer, commits);
         let answer = client
             .call_coordinator("commit offsets", &committer.group, lane, &request)
@@ -119,7 +121,8 @@ pub(crate) async fn commit(
             client.forget_coordinator(&committer.group);
         }
         // The epoch rises with each rebalance; the heartbeat brings the new one, and the partitions are still ours.
-        let stale = code == Some(ErrorCode::StaleMemberEpoch) && who().epoch != committer.epoch;
+        let stale = code == Some(ErrorCode::StaleMemberEpoch)
+            && who().is_some_and(|now| now.epoch != committer.epoch);
         let again = stale || error.action() == Action::Retry || error.may_be_done();
         if !again || client.env().now() >= until {
             let group = committer.group.to_string();
@@ -130,6 +133,15 @@ pub(crate) async fn commit(
         }
         client.back_off(attempts).await;
     }
+}
+
+fn not_ours(group: &Str, commits: &[Commit], unknown: bool) -> CommitError {
+    let topics = commits.iter().map(|commit| format!("{}-{}", commit.at.topic, commit.at.partition));
+    let message =
+        format!("no longer assigned to this member: one of {}", topics.collect::<Vec<_>>().join(", "));
+    let why = ClientError::refused("commit offsets", ErrorCode::FencedMemberEpoch, Some(&message));
+    let group = group.to_string();
+    if unknown { CommitError::Unknown { group, why } } else { CommitError::NotCommitted { group, why } }
 }
 
 fn request(client: &Client, committer: &Committer, commits: &[Commit]) -> OffsetCommitRequest {
