@@ -63,6 +63,13 @@ struct TimeEntry {
     delta: u32,
 }
 
+/// What an index says of one batch. Indexes are not proven: compare the batch before relying on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct IndexedBatch {
+    pub(crate) position: u32,
+    pub(crate) last_offset: i64,
+}
+
 /// Index bytes to be written and synced by a checkpoint, outside of the partition's lock.
 #[derive(Debug)]
 pub(crate) struct IndexSave {
@@ -296,19 +303,22 @@ impl Segment {
         (self.offsets, self.times, self.in_memory) = (Vec::new(), Vec::new(), false);
     }
 
-    /// A position at or before the batch that holds `offset`.
-    pub(crate) fn position_before(&self, disk: &dyn Disk, offset: i64) -> u32 {
-        let before = |entry: &OffsetEntry| self.record.base + i64::from(entry.delta) <= offset;
-        if self.in_memory {
+    /// A batch at or before the one that holds `offset`, as the index has it.
+    pub(crate) fn batch_before(&self, disk: &dyn Disk, offset: i64) -> Option<IndexedBatch> {
+        let base = self.record.base;
+        let before = |entry: &OffsetEntry| base + i64::from(entry.delta) <= offset;
+        let found = if self.in_memory {
             let after = self.offsets.partition_point(before);
-            return after.checked_sub(1).map_or(0, |at| self.offsets[at].position);
-        }
-        let found =
-            search(disk, &segment_path(&self.dir, self.record.base, INDEX), self.record.offsets, |raw| {
-                let entry = offset_entry(raw);
-                before(&entry).then_some(entry.position)
-            });
-        found.filter(|position| *position < self.record.len).unwrap_or(0)
+            after.checked_sub(1).map(|at| self.offsets[at])
+        } else {
+            search(disk, &segment_path(&self.dir, base, INDEX), self.record.offsets, |raw| {
+                Some(offset_entry(raw)).filter(before)
+            })
+        };
+        found.filter(|entry| entry.position < self.record.len).map(|entry| IndexedBatch {
+            position: entry.position,
+            last_offset: base + i64::from(entry.delta),
+        })
     }
 
     /// An offset such that every batch that ends before it is older than `timestamp`.
@@ -319,22 +329,20 @@ impl Segment {
             after.checked_sub(1).map(|at| self.times[at].delta)
         } else {
             let path = segment_path(&self.dir, self.record.base, TIME_INDEX);
-            search(disk, &path, self.record.times, |raw| {
-                let entry = time_entry(raw);
-                before(&entry).then_some(entry.delta)
-            })
+            search(disk, &path, self.record.times, |raw| Some(time_entry(raw)).filter(before))
+                .map(|entry| entry.delta)
         };
         self.record.base + i64::from(delta.unwrap_or(0))
     }
 }
 
 /// Binary search in an index file: the value of the last entry for which `matches` gives one.
-fn search<const N: usize>(
+fn search<const N: usize, Entry>(
     disk: &dyn Disk,
     path: &Path,
     entries: u32,
-    matches: impl Fn(&[u8; N]) -> Option<u32>,
-) -> Option<u32> {
+    matches: impl Fn(&[u8; N]) -> Option<Entry>,
+) -> Option<Entry> {
     if entries == 0 {
         return None;
     }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use poruka_env::Disk;
 
 use super::{Files, Inner};
-use crate::segment::Segment;
+use crate::batch::{HEADER_BYTES, Head};
+use crate::segment::{IndexedBatch, Segment};
 use crate::segment_file::SegmentFile;
 
 /// A region of one segment to walk.
@@ -21,7 +22,21 @@ pub(super) struct Region {
 }
 
 impl Region {
-    fn new(segment: &mut Segment, disk: &dyn Disk, from: u32) -> io::Result<Region> {
+    /// The region from the batch that the index names, if that batch is there; the whole segment otherwise.
+    fn from_index(segment: &Segment, disk: &dyn Disk, indexed: Option<IndexedBatch>) -> io::Result<Region> {
+        let whole = Region::new(segment, disk, 0)?;
+        let Some(indexed) = indexed else { return Ok(whole) };
+        let mut header = [0; HEADER_BYTES];
+        let read = whole.file.file().read_exact_at(&mut header, u64::from(indexed.position));
+        let found = read.ok().and_then(|()| Head::read(&header));
+        if found.is_some_and(|head| head.last_offset() == indexed.last_offset) {
+            return Ok(Region { from: indexed.position, ..whole });
+        }
+        tracing::warn!(segment = %whole.file.path().display(), "the index is damaged; the segment is walked instead");
+        Ok(whole)
+    }
+
+    fn new(segment: &Segment, disk: &dyn Disk, from: u32) -> io::Result<Region> {
         let file = segment.open(disk)?;
         Ok(Region { file, base: segment.base(), from, until: segment.len(), end: segment.end() })
     }
@@ -60,11 +75,12 @@ impl Inner {
         let Some(segment) = self.files.as_mut().and_then(|files| files.segment_of(offset)) else {
             return Ok(None);
         };
-        let from = match resume {
-            Some((_, base, position)) if base == segment.base() && position < segment.len() => position,
-            _ => segment.position_before(disk, offset),
-        };
-        Region::new(segment, disk, from).map(Some)
+        match resume {
+            Some((_, base, position)) if base == segment.base() && position < segment.len() => {
+                Region::new(segment, disk, position).map(Some)
+            }
+            _ => Region::from_index(segment, disk, segment.batch_before(disk, offset)).map(Some),
+        }
     }
 
     /// A reader will probably go on from `offset`, which is at that place.
@@ -79,8 +95,7 @@ impl Inner {
         let mut regions = Vec::new();
         for segment in files.all_mut().filter(|segment| segment.record().max_timestamp >= timestamp) {
             let from = segment.offset_before_time(disk, timestamp);
-            let position = segment.position_before(disk, from);
-            regions.push(Region::new(segment, disk, position)?);
+            regions.push(Region::from_index(segment, disk, segment.batch_before(disk, from))?);
         }
         Ok(regions)
     }

@@ -120,6 +120,54 @@ fn a_flipped_bit_in_a_segment_is_told_to_the_reader_by_name_and_never_served() {
 }
 
 #[test]
+fn a_flipped_bit_in_a_batch_that_the_journal_only_refers_to_is_refused_by_name() {
+    let mut world = filled(8, 1);
+    let log = world.log(0).expect("a log");
+    assert!(world.append(0, &log, 4000));
+    for _ in 0..3 {
+        world.acknowledge(0, &log);
+        assert!(world.append(0, &log, 10));
+    }
+    world.acknowledge(0, &log);
+    drop(log);
+    world.end(End::Kill);
+    let path = "/var/data/topics/s-0/00000000000000000000.log";
+    flip(&world, path, 3000);
+    match world.open() {
+        Err(OpenError::Damaged { file, .. }) => assert_eq!(file, std::path::Path::new(path)),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_damaged_index_costs_time_and_nothing_else() {
+    let mut world = filled(9, 200);
+    let log = world.log(0).expect("a log");
+    let whole = read_all(&log, 2000);
+    drop(log);
+    world.end(End::Close);
+    let indexes: Vec<String> = world.disk.list("/var/data/topics/s-0".as_ref()).expect("listed");
+    let mut flipped = 0;
+    for name in indexes.iter().filter(|name| name.ends_with("index")) {
+        let path = format!("/var/data/topics/s-0/{name}");
+        let len = world.disk.open(path.as_ref(), OpenMode::Read).expect("there").len().expect("length");
+        for at in (0..len).step_by(5) {
+            flip(&world, &path, at);
+            flipped += 1;
+        }
+    }
+    assert!(flipped > 20);
+    world.open().expect("indexes are not proven");
+    let log = world.log(0).expect("a log");
+    assert_eq!(read_all(&log, 2000), whole);
+    for offset in 0..log.high_watermark() {
+        let read = log.read(offset, 100, true).expect("readable");
+        let first = batches_of(&read.records[0]).next().expect("a batch").expect("whole").0;
+        assert!((first.base_offset..first.next_offset()).contains(&offset));
+    }
+}
+
+#[test]
 fn a_missing_or_short_segment_a_missing_journal_and_a_missing_meta_are_named() {
     let mut world = filled(5, 12);
     world.engine.as_ref().expect("open").checkpoint_soon();
