@@ -115,6 +115,10 @@ impl Consumer {
     /// The next records or event, if one is there.
     pub fn try_next(&self) -> Option<Event> {
         let event = self.shared.lock().reader.next();
+        if event.is_some() {
+            // There may be more, for another waiter.
+            self.shared.ready.notify_one();
+        }
         if matches!(event, Some(Event::Records(_))) {
             // There is room for more.
             self.shared.wake.notify_one();

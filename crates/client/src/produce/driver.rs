@@ -42,7 +42,10 @@ pub(crate) struct Shared {
     pub(crate) wake: Notify,
     /// Some outcomes were told.
     pub(crate) settled: Notify,
+    /// Takes no more records.
     pub(crate) closed: AtomicBool,
+    /// Nothing is sent any more.
+    pub(crate) ended: AtomicBool,
     pub(crate) dropped: AtomicU64,
     pub(crate) acked: AtomicU64,
     pub(crate) failed: AtomicU64,
@@ -84,6 +87,7 @@ impl Shared {
             wake: Notify::new(),
             settled: Notify::new(),
             closed: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             dropped: AtomicU64::new(0),
             acked: AtomicU64::new(0),
             failed: AtomicU64::new(0),
@@ -252,6 +256,11 @@ async fn dial_node(shared: &Arc<Shared>, node: i32) {
             shared.client.back_off(failures).await;
             shared.lock().dialing.remove(&node);
             shared.wake.notify_one();
+            return;
+        }
+        // The producer has ended meanwhile: nobody else would close this connection.
+        Ok(connection) if shared.ended.load(Ordering::Acquire) => {
+            connection.close();
             return;
         }
         Ok(connection) => connection,

@@ -316,8 +316,17 @@ impl<K> Machine<K> {
         let (mut parts, mut carried, mut bytes) = (Vec::new(), Vec::new(), 0);
         let (count, turn) = (self.queues.len(), self.turn);
         for at in (0..count).map(|step| (turn + step) % count) {
-            self.queues[at].close_if_due(now, self.settings.linger);
-            let Some(size) = self.ready(now, at, node, connection) else { continue };
+            // A filling batch is closed only when it can leave: until then it may as well take more records.
+            if self.queues[at].head().is_none() && self.may_leave(now, at, node, connection, false) {
+                self.queues[at].close_if_due(now, self.settings.linger);
+            }
+            let Some((size, stamped)) = self.queues[at].head().map(|head| (head.bytes, head.stamp.is_some()))
+            else {
+                continue;
+            };
+            if !self.may_leave(now, at, node, connection, stamped) {
+                continue;
+            }
             if !parts.is_empty() && bytes + size > self.settings.request_bytes_max {
                 continue;
             }
@@ -334,23 +343,23 @@ impl<K> Machine<K> {
         Some(Flight { id: self.last_flight, node, parts })
     }
 
-    /// The size of the batch that may leave for `node` now, if one may.
-    fn ready(&self, now: Mono, at: usize, node: i32, connection: u64) -> Option<usize> {
+    /// Whether a batch of this queue may leave for `node` now; `stamped`: one that has left before.
+    fn may_leave(&self, now: Mono, at: usize, node: i32, connection: u64, stamped: bool) -> bool {
         let queue = &self.queues[at];
-        let head = queue.head()?;
         let led_here = queue.leader.is_some_and(|leader| leader.node == node);
+        if !led_here || queue.is_recovering() || now < queue.not_before {
+            return false;
+        }
         // Batches of one partition share a connection: only then does the broker see them in our order.
         let same_connection = queue.flying.back().is_none_or(|batch| batch.connection == connection);
         // A broker that has not seen this identity yet takes any first sequence. Until it has acked one, a batch that comes
         // through while the one before it is refused would open a hole that can never be filled.
         let alone = self.settings.mode == Mode::Stamped && !queue.anchored;
         let limit = if alone { 1 } else { self.settings.in_flight_max };
-        let in_window = head.stamp.is_some() || queue.stamped_span() < limit;
-        let has_room = queue.flying.len() < limit && in_window;
+        let has_room = queue.flying.len() < limit && (stamped || queue.stamped_span() < limit);
         // While the sequence is broken, only what must be resolved before the epoch may rise is sent, in its old order.
-        let may_stamp = !self.stamps.is_broken() || head.stamp.is_some() && queue.has_unresolved_stamp();
-        let ready = led_here && same_connection && has_room && may_stamp && now >= queue.not_before;
-        ready.then_some(head.bytes)
+        let may_stamp = !self.stamps.is_broken() || stamped && queue.has_unresolved_stamp();
+        same_connection && has_room && may_stamp
     }
 
     /// Moves the head of a queue into flight, stamping it if it never was.

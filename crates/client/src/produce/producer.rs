@@ -293,6 +293,7 @@ impl Producer {
 
     fn end(&self) {
         self.shared.closed.store(true, Ordering::Release);
+        self.shared.ended.store(true, Ordering::Release);
         self.task.abort();
         let finished = {
             let mut state = self.shared.lock();

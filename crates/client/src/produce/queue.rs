@@ -169,8 +169,9 @@ impl<K> Queue<K> {
         if self.open.as_ref().is_some_and(|open| open.deadline <= now) {
             expired.extend(self.open.take());
         }
-        while let Some(at) = self.waiting.iter().position(|batch| batch.deadline <= now) {
-            expired.extend(self.waiting.remove(at));
+        // Waiting batches stand in the order in which they were made, so the first is the first to expire.
+        while self.waiting.front().is_some_and(|batch| batch.deadline <= now) {
+            expired.extend(self.waiting.pop_front());
         }
         while let Some(at) = self.returned.iter().position(|batch| batch.deadline <= now) {
             expired.push(self.returned.remove(at));
@@ -186,8 +187,9 @@ impl<K> Queue<K> {
 
     /// The earliest deadline of anything here whose outcome is not told.
     pub(crate) fn earliest_deadline(&self) -> Option<Mono> {
-        let all = self.open.iter().chain(&self.waiting).chain(&self.flying).chain(&self.returned);
-        all.filter(|batch| !batch.is_told()).map(|batch| batch.deadline).min()
+        let flying = self.flying.iter().find(|batch| !batch.is_told());
+        let some = self.open.iter().chain(self.waiting.front()).chain(flying).chain(&self.returned);
+        some.map(|batch| batch.deadline).min()
     }
 
     pub(crate) fn is_idle(&self) -> bool {

@@ -245,3 +245,17 @@ fn a_batch_that_must_be_tried_again_never_leaves_the_brokers_window_of_five() {
     bench.code(&again, 46);
     assert_eq!(bench.poll().len(), 5);
 }
+
+#[test]
+fn records_gather_in_one_batch_while_nothing_may_leave() {
+    let mut bench = Bench::new(Mode::Stamped);
+    bench.machine.settings.batch_bytes_max = 1 << 16;
+    bench.push(0, 0);
+    let first = bench.one();
+    for token in 1..100 {
+        bench.push(0, token);
+        assert!(bench.poll().is_empty());
+    }
+    bench.code(&first, 0);
+    assert_eq!(bench.one().parts[0].records.len(), 99);
+}
