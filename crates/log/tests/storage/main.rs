@@ -4,4 +4,5 @@ mod common;
 mod crash;
 mod faults;
 mod real_disk;
+mod state;
 mod world;
