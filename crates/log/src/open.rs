@@ -6,9 +6,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use poruka_env::{Disk, DiskLock, Env, LockError};
+use poruka_env::{Disk, DiskLock, Env, LockError, OpenMode};
 
 use crate::checkpoint::{Checkpoint, PartitionRecord, read_whole, write_aside};
 use crate::codec::{BadFrame, frame, unframe};
@@ -17,7 +16,7 @@ use crate::error::{OpenError, at};
 use crate::journal::entry::{Entry, PartitionId};
 use crate::journal::recover::{Applied, Replayed, Ring};
 use crate::journal::state::{Position, Shape};
-use crate::journal::writer::Writer;
+use crate::journal::writer::lap_path;
 use crate::layout::{
     CHECKPOINT, DELETED, FORMAT_VERSION, JOURNAL, LOCK, META, TOPICS, deleted_dir, partition_dir,
 };
@@ -69,7 +68,7 @@ pub(crate) fn open(env: &Env, root: &Path, config: &LogConfig) -> Result<Opened,
     let shape = |mark| Shape { file_bytes: config.journal_file_bytes, files: config.journal_files, mark };
     if !check_meta(disk, root)? {
         let mark = env.random_u64();
-        make(env.disk(), root, shape(mark))?;
+        make(disk, root, shape(mark))?;
         let report = OpenReport { is_new: true, ..OpenReport::default() };
         let position = Position::START;
         let (shape, partitions) = (shape(mark), Vec::new());
@@ -118,19 +117,20 @@ fn bad_file(file: PathBuf, bad: BadFrame) -> OpenError {
     }
 }
 
-fn make(disk: &Arc<dyn Disk>, root: &Path, shape: Shape) -> Result<(), OpenError> {
+fn make(disk: &dyn Disk, root: &Path, shape: Shape) -> Result<(), OpenError> {
     let journal = root.join(JOURNAL);
     for folder in [&journal, &root.join(TOPICS)] {
         disk.create_dir_all(folder).map_err(at(folder))?;
     }
-    let mut writer = Writer::new(Arc::clone(disk), journal.clone(), shape);
-    writer.open_lap(Position::START.lap).map_err(at(&journal))?;
+    // Its name is synced with the checkpoint's, which relies on it.
+    let lap = lap_path(&journal, shape, Position::START.lap);
+    disk.open(&lap, OpenMode::Create).map_err(at(&lap))?;
     let checkpoint =
         Checkpoint { mark: shape.mark, position: Position::START, next_partition: 1, partitions: Vec::new() };
-    checkpoint.write(&**disk, &journal.join(CHECKPOINT)).map_err(at(&journal))?;
+    checkpoint.write(disk, &journal.join(CHECKPOINT)).map_err(at(&journal))?;
     disk.sync_dir(root).map_err(at(root))?;
     let meta = root.join(META);
-    write_aside(&**disk, &meta, &frame(META_MAGIC, FORMAT_VERSION, b"poruka")).map_err(at(&meta))
+    write_aside(disk, &meta, &frame(META_MAGIC, FORMAT_VERSION, b"poruka")).map_err(at(&meta))
 }
 
 /// Makes the folder and those above it, each with a durable name.

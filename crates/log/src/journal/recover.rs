@@ -55,7 +55,7 @@ impl Ring {
         for slot in 0..shape.files {
             let path = lap_path(dir, shape, slot);
             let bytes = match disk.open(&path, OpenMode::Read) {
-                Ok(file) => ring.load_file(&*file).map_err(at(&path))?,
+                Ok(file) => ring.load_file(&*file, slot).map_err(at(&path))?,
                 // The file of the checkpoint's lap was made before the checkpoint was.
                 Err(error) if error.kind() == ErrorKind::NotFound && from.lap % shape.files != slot => {
                     Vec::new()
@@ -68,17 +68,19 @@ impl Ring {
         Ok(ring)
     }
 
-    /// The file up to the end of the last group that matters; nothing of files that hold old laps only.
-    fn load_file(&self, file: &dyn DiskFile) -> io::Result<Vec<u8>> {
+    /// The file up to the end of the last group that matters.
+    fn load_file(&self, file: &dyn DiskFile, slot: u64) -> io::Result<Vec<u8>> {
         let len = file.len()?;
+        let start = if self.from.lap % self.shape.files == slot { self.from.at } else { 0 };
         let mut end = 0;
         let mut header = [0; GROUP_HEADER_BYTES];
-        for at in (0..len.saturating_sub(GROUP_HEADER_BYTES as u64 - 1)).step_by(GROUP_ALIGN_BYTES) {
+        for at in (start..len.saturating_sub(GROUP_HEADER_BYTES as u64 - 1)).step_by(GROUP_ALIGN_BYTES) {
             file.read_exact_at(&mut header, at)?;
-            if let Some(found) =
-                GroupHeader::read(&header, self.shape.mark).filter(|found| self.counts(found))
-            {
-                end = (at + found.span() as u64).min(len);
+            match GroupHeader::read(&header, self.shape.mark) {
+                Some(found) if self.counts(&found) => end = (at + found.span() as u64).min(len),
+                // A new lap overwrites its file from the start: an old group there means that none has begun.
+                Some(_) if at == start => break,
+                _ => {}
             }
         }
         let mut bytes = vec![0; end as usize];
