@@ -34,6 +34,14 @@ impl Topic {
         i32::try_from(self.partitions.len()).unwrap_or(i32::MAX)
     }
 
+    /// The same topic with other settings, which are in force from now on.
+    pub(crate) fn with_settings(&self, own: BTreeMap<String, String>, settings: TopicSettings) -> Topic {
+        let sizes = segments(&settings);
+        self.partitions.iter().for_each(|log| log.set_config(sizes));
+        let (name, partitions) = (self.name.clone(), self.partitions.clone());
+        Topic { name, id: self.id, class: self.class, own, settings, partitions }
+    }
+
     /// What is stored of it.
     pub(crate) fn record(&self) -> TopicRecord {
         TopicRecord { id: self.id, partitions: self.count(), class: self.class, own: self.own.clone() }
@@ -49,12 +57,18 @@ pub(crate) fn class(durability: Durability) -> Class {
     }
 }
 
+/// The most that a partition of a Memory topic keeps, whatever `retention.bytes` says.
+const MEMORY_PARTITION_BYTES_MAX: usize = 256 * 1024 * 1024;
+
 /// The segment sizes that a topic's settings ask for.
 pub(crate) fn segments(settings: &TopicSettings) -> SegmentConfig {
+    let standard = SegmentConfig::default();
     SegmentConfig {
         segment_bytes: settings.segment_bytes,
         index_interval_bytes: settings.index_interval_bytes,
-        ..SegmentConfig::default()
+        // What a Memory topic keeps is bounded in any case; retention.bytes says by how much.
+        memory_bytes_max: usize::try_from(settings.retention_bytes)
+            .map_or(standard.memory_bytes_max, |bytes| bytes.min(MEMORY_PARTITION_BYTES_MAX)),
     }
 }
 
@@ -106,14 +120,7 @@ impl Catalog {
         for old in topics {
             let settings = TopicSettings::of(&old.own, &self.overrides);
             if settings != old.settings {
-                self.put(Arc::new(Topic {
-                    name: old.name.clone(),
-                    id: old.id,
-                    class: old.class,
-                    own: old.own.clone(),
-                    settings,
-                    partitions: old.partitions.clone(),
-                }));
+                self.put(Arc::new(old.with_settings(old.own.clone(), settings)));
             }
         }
     }

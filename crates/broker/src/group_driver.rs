@@ -52,6 +52,8 @@ struct Inner {
     written: Option<Ticket>,
     /// Changes that the log did not take.
     unwritten: BTreeMap<Bytes, Option<Bytes>>,
+    /// The log took nothing the last time.
+    failing: bool,
     /// When the timer task will wake, in milliseconds.
     wakes_at: u64,
     stopped: bool,
@@ -80,6 +82,7 @@ impl GroupDriver {
                 next_token: 0,
                 written: None,
                 unwritten: BTreeMap::new(),
+                failing: false,
                 wakes_at: u64::MAX,
                 stopped: false,
             }),
@@ -206,9 +209,16 @@ impl Inner {
             std::mem::take(&mut self.unwritten).into_iter().collect()
         };
         match log.append(records.clone()) {
-            Ok(ticket) => self.written = Some(ticket),
+            Ok(ticket) => {
+                self.written = Some(ticket);
+                if std::mem::replace(&mut self.failing, false) {
+                    tracing::info!("group log takes records again");
+                }
+            }
             Err(error) => {
-                tracing::error!(%error, records = records.len(), "group log takes nothing; trying again");
+                if !std::mem::replace(&mut self.failing, true) {
+                    tracing::error!(%error, "group log takes nothing: no group is answered until it does");
+                }
                 self.unwritten.extend(records);
             }
         }

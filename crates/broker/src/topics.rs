@@ -218,15 +218,8 @@ impl Server {
         let record = TopicRecord { own: own.clone(), ..old.record() };
         self.record(&[Fact::Topic(name.to_owned(), Some(record))]).await?;
         let settings = TopicSettings::of(&own, &self.catalog().overrides);
-        let topic = Topic {
-            name: old.name.clone(),
-            id: old.id,
-            class: old.class,
-            own,
-            settings,
-            partitions: old.partitions.clone(),
-        };
-        self.change_catalog(|catalog| catalog.put(Arc::new(topic)));
+        let topic = Arc::new(old.with_settings(own, settings));
+        self.change_catalog(|catalog| catalog.put(topic));
         tracing::info!(topic = name, "topic settings changed");
         Ok(())
     }

@@ -85,13 +85,12 @@ struct Wait {
 fn append_all(context: &Context, request: ProduceRequest) -> (ProduceResponse, Vec<Wait>) {
     let mut response = ProduceResponse::default();
     let mut waits = Vec::new();
-    let catalog = context.server.catalog();
+    let by_id = context.version() >= TOPIC_IDS_FROM;
     for TopicProduceData { name, topic_id, partition_data } in request.topic_data {
-        let by_id = context.version() >= TOPIC_IDS_FROM;
-        let topic = if by_id { catalog.by_id(topic_id) } else { catalog.get(&name) };
+        let topic = context.topic(by_id, &name, topic_id);
         let mut answers = Vec::with_capacity(partition_data.len());
         for data in partition_data {
-            let appended = match topic {
+            let appended = match &topic {
                 _ if !ACKS.contains(&request.acks) => {
                     Err(refused(data.index, ErrorCode::InvalidRequiredAcks, ""))
                 }

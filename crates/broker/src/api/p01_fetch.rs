@@ -21,12 +21,13 @@ use poruka_env::Mono;
 use poruka_log::{PartitionLog, ReadError};
 use poruka_wire::ErrorCode;
 use poruka_wire::api::{
-    FetchEpochEndOffset, FetchPartition, FetchPartitionData, FetchRequest, FetchResponse,
+    FetchEpochEndOffset, FetchPartition, FetchPartitionData, FetchRequest, FetchResponse, FetchTopic,
     FetchableTopicResponse, READ_COMMITTED,
 };
 
 use super::support::check_epoch;
 use super::{Answer, Context, api};
+use crate::catalog::Topic;
 
 api!(FetchRequest, versions = 4..=18, handler = fetch);
 
@@ -69,12 +70,19 @@ impl Fetching {
     async fn run(self) -> FetchResponse {
         let min_bytes = usize::try_from(self.request.min_bytes).unwrap_or(0);
         let env = self.context.server.env.clone();
+        let is_over = |pass: &Pass| {
+            let enough = pass.told || pass.bytes >= min_bytes || pass.response.responses.is_empty();
+            enough || env.now() >= self.deadline || self.context.server.is_draining()
+        };
+        let pass = self.pass();
+        if is_over(&pass) {
+            return pass.response;
+        }
         loop {
             // Watching starts before reading, so that nothing appended in between is slept through.
             let mut changes: Vec<Change> = self.logs().into_iter().map(change_of).collect();
             let pass = self.pass();
-            let enough = pass.told || pass.bytes >= min_bytes || changes.is_empty();
-            if enough || env.now() >= self.deadline || self.context.server.is_draining() {
+            if is_over(&pass) {
                 return pass.response;
             }
             let mut timer = Box::pin(env.sleep_until(self.deadline));
@@ -92,30 +100,35 @@ impl Fetching {
 
     /// The logs that are asked for and exist.
     fn logs(&self) -> Vec<Arc<PartitionLog>> {
-        let catalog = self.context.server.catalog();
-        let by_id = self.context.version() >= TOPIC_IDS_FROM;
-        let found = self.request.topics.iter().flat_map(|asked| {
-            let topic = if by_id { catalog.by_id(asked.topic_id) } else { catalog.get(&asked.topic) };
-            let logs = topic.into_iter().flat_map(move |topic| {
-                asked.partitions.iter().filter_map(move |partition| topic.partition(partition.partition))
-            });
-            logs.cloned().collect::<Vec<_>>()
-        });
-        found.collect()
+        let mut logs = Vec::new();
+        for asked in &self.request.topics {
+            if let Some(topic) = self.topic(asked) {
+                let found =
+                    asked.partitions.iter().filter_map(|partition| topic.partition(partition.partition));
+                logs.extend(found.cloned());
+            }
+        }
+        logs
+    }
+
+    fn by_id(&self) -> bool {
+        self.context.version() >= TOPIC_IDS_FROM
+    }
+
+    fn topic(&self, asked: &FetchTopic) -> Option<Arc<Topic>> {
+        self.context.topic(self.by_id(), &asked.topic, asked.topic_id)
     }
 
     fn pass(&self) -> Pass {
-        let catalog = self.context.server.catalog();
-        let by_id = self.context.version() >= TOPIC_IDS_FROM;
         let bytes_max = usize::try_from(self.request.max_bytes).unwrap_or(0).min(FETCH_BYTES_MAX);
         let mut pass = Pass { response: FetchResponse::default(), bytes: 0, told: false };
         for asked in &self.request.topics {
-            let topic = if by_id { catalog.by_id(asked.topic_id) } else { catalog.get(&asked.topic) };
+            let topic = self.topic(asked);
             let mut partitions = Vec::with_capacity(asked.partitions.len());
             for partition in &asked.partitions {
-                let log = topic.map(|topic| topic.partition(partition.partition));
+                let log = topic.as_ref().map(|topic| topic.partition(partition.partition));
                 let mut data = match log {
-                    None if by_id => failed(partition, ErrorCode::UnknownTopicId),
+                    None if self.by_id() => failed(partition, ErrorCode::UnknownTopicId),
                     None | Some(None) => failed(partition, ErrorCode::UnknownTopicOrPartition),
                     Some(Some(log)) => {
                         read(log, partition, bytes_max.saturating_sub(pass.bytes), pass.bytes == 0)

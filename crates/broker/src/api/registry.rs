@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use poruka_wire::frame::{RequestHeader, decode_request_header, encode_response_chunks};
-use poruka_wire::{ApiKey, Message, Reader, Request, Str};
+use poruka_wire::{ApiKey, Message, Reader, Request, Str, Uuid};
 
 use super::APIS;
+use crate::catalog::Topic;
 use crate::connection::{Boxed, CloseReason, Handle, Outcome, Reply};
 use crate::server::Server;
 
@@ -44,6 +45,12 @@ pub(super) struct Context {
 impl Context {
     pub(super) fn version(&self) -> i16 {
         self.header.api_version
+    }
+
+    /// A topic by its id or by its name. The catalog is not held: what follows may take its time.
+    pub(super) fn topic(&self, by_id: bool, name: &str, id: Uuid) -> Option<Arc<Topic>> {
+        let catalog = self.server.catalog();
+        if by_id { catalog.by_id(id).cloned() } else { catalog.get(name).cloned() }
     }
 }
 
