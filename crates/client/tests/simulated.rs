@@ -268,3 +268,39 @@ fn a_topic_born_again_is_told_and_both_sides_follow() {
         assert_eq!((records.records[0].offset, records.topic_id), (0, new));
     });
 }
+
+#[test]
+fn an_answer_that_does_not_come_in_time_is_lost_and_the_retry_resolves_it() {
+    let sim = Sim::new(4);
+    let env = sim.env();
+    sim.block_on(async {
+        let fake = FakeKafka::start(&env, 1).await;
+        let client = connect(&env, &fake).await;
+        fake.lock().faults.push_back(Some(Fault::Silence));
+        let request_timeout = Duration::from_secs(2);
+        let producer = Producer::start(&client, ProducerConfig { request_timeout, ..Default::default() });
+        let began = env.now();
+        let outcomes = send(&producer, 0, 1).await;
+        assert!(matches!(outcomes[0], Outcome::Acked(acked) if acked.offset == Some(0)), "{outcomes:?}");
+        assert!(env.now() - began >= request_timeout);
+        assert_eq!(fake.values(0), ["0"]);
+        assert_eq!(fake.lock().produces, 2);
+    });
+}
+
+#[test]
+fn an_unanswered_single_attempt_is_unknown() {
+    let sim = Sim::new(4);
+    let env = sim.env();
+    sim.block_on(async {
+        let fake = FakeKafka::start(&env, 1).await;
+        let client = connect(&env, &fake).await;
+        fake.lock().faults.push_back(Some(Fault::Silence));
+        let mode = Mode::SingleAttempt { stamped: true };
+        let request_timeout = Duration::from_secs(2);
+        let producer = Producer::start(&client, ProducerConfig { mode, request_timeout, ..Default::default() });
+        let outcomes = send(&producer, 0, 1).await;
+        assert!(matches!(&outcomes[0], Outcome::Unknown(failure) if failure.cause == Cause::Lost), "{outcomes:?}");
+        assert_eq!(fake.lock().produces, 1);
+    });
+}

@@ -23,6 +23,8 @@ pub(crate) enum Fault {
     LoseAnswer,
     /// Not appended; the connection closes.
     LoseRequest,
+    /// Appended; no answer ever comes, and the connection stays.
+    Silence,
     /// Not appended; this code is answered.
     Refuse(ErrorCode),
 }
@@ -155,7 +157,11 @@ impl FakeKafka {
             }
             ApiKey::Produce => {
                 let request: ProduceRequest = decode(body, version)?;
+                let silent = self.lock().faults.front() == Some(&Some(Fault::Silence));
                 let answer = self.produce(&request)?;
+                if silent {
+                    return Some(None);
+                }
                 let mut codes = answer.responses.iter().flat_map(|topic| &topic.partition_responses);
                 if request.acks != 0 {
                     return reply::<ProduceRequest>(id, version, &answer);
