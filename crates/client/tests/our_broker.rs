@@ -8,8 +8,10 @@ use bytes::Bytes;
 use poruka_broker::{Broker, BrokerConfig};
 use poruka_client::admin::{Admin, NewTopic};
 use poruka_client::consume::{Consumer, ConsumerConfig, Event, GroupConfig, Start};
-use poruka_client::produce::{Mode, Outcome, Payload, Producer, ProducerConfig, Record, TopicPartition};
-use poruka_client::{Client, ClientConfig, Commit};
+use poruka_client::produce::{
+    Acks, Mode, Outcome, Payload, Producer, ProducerConfig, Record, TopicPartition,
+};
+use poruka_client::{Client, ClientConfig, Commit, Spot};
 use poruka_env::FakeDisk;
 use poruka_env::sim::{Process, Sim};
 use poruka_wire::Str;
@@ -226,4 +228,42 @@ fn a_memory_topic_is_born_again_with_its_broker_and_the_consumer_is_told() {
         let Event::Records(records) = event else { panic!("{event:?}") };
         assert_eq!(value(&records.records[0].value), 100);
     });
+}
+
+#[test]
+fn single_attempts_never_append_twice_and_go_on_after_cuts_and_kills() {
+    let mut lost = 0;
+    for seed in 0..6 {
+        let sim = Sim::new(seed);
+        let env = sim.env();
+        sim.block_on(async {
+            let victim = Victim::start(&sim, seed).await;
+            let client =
+                Client::connect(env.clone(), ADDRESS, ClientConfig::default()).await.expect("connect");
+            let topic = topic(&client, "cached", 1).await;
+            let mode = Mode::SingleAttempt { stamped: true };
+            let config =
+                ProducerConfig { mode, acks: Acks::None, batch_bytes_max: 300, ..Default::default() };
+            let producer = Producer::start(&client, config);
+            for number in 0..600 {
+                drop(producer.send(record(&topic, 0, number)).await.expect("taken"));
+                env.sleep(Duration::from_micros(env.random_below(400))).await;
+                match number % 100 {
+                    20 | 60 => drop(sim.cut(ADDRESS)),
+                    50 => victim.kill(None).await,
+                    _ => {}
+                }
+            }
+            producer.flush().await;
+            env.sleep(Duration::from_secs(2)).await;
+            let found =
+                Admin::new(&client).list_offsets(&[(at(&topic, 0), Spot::Latest)]).await.expect("the end");
+            let values = read_all(&client, &topic, 0, found[0].1.offset.expect("an end")).await;
+            let distinct: BTreeSet<usize> = values.iter().copied().collect();
+            assert_eq!(distinct.len(), values.len(), "seed {seed}: a record stands twice");
+            assert_eq!(values.last(), Some(&599), "seed {seed}: it did not go on");
+            lost += 600 - values.len();
+        });
+    }
+    assert!(lost > 0, "cuts and kills must lose something, or they do nothing");
 }

@@ -298,9 +298,13 @@ fn an_unanswered_single_attempt_is_unknown() {
         fake.lock().faults.push_back(Some(Fault::Silence));
         let mode = Mode::SingleAttempt { stamped: true };
         let request_timeout = Duration::from_secs(2);
-        let producer = Producer::start(&client, ProducerConfig { mode, request_timeout, ..Default::default() });
+        let producer =
+            Producer::start(&client, ProducerConfig { mode, request_timeout, ..Default::default() });
         let outcomes = send(&producer, 0, 1).await;
-        assert!(matches!(&outcomes[0], Outcome::Unknown(failure) if failure.cause == Cause::Lost), "{outcomes:?}");
+        assert!(
+            matches!(&outcomes[0], Outcome::Unknown(failure) if failure.cause == Cause::Lost),
+            "{outcomes:?}"
+        );
         assert_eq!(fake.lock().produces, 1);
     });
 }
