@@ -104,6 +104,8 @@ impl Pending {
                 let transient = is_transient(&failure);
                 Err(SendError::NotWritten { topic: receipt.topic, failure, transient })
             }
+            // Where no outcome is claimed, not knowing it is not an error: the one attempt was made.
+            Outcome::Unknown(_) if receipt.reached == Reached::Sent => Ok(receipt),
             Outcome::Unknown(failure) => Err(SendError::Unknown { topic: receipt.topic, failure }),
         }
     }

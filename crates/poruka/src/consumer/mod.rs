@@ -267,6 +267,18 @@ impl Consumer {
         }
     }
 
+    /// Goes on reading a partition at this offset, for instance behind a record that cannot be read
+    /// ([`ConsumeError::Unreadable`]). False when this consumer does not read the partition, or when the guarantee is
+    /// at-most-once and the offset lies behind: what is there may have been handled.
+    pub fn seek(&mut self, partition: i32, offset: i64) -> bool {
+        let at = at(&self.topic, partition);
+        let never_twice = self.topic.settings().consumer.commit == CommitWhen::BeforeHandling;
+        if never_twice && self.inner.position(&at).is_some_and(|position| offset < position) {
+            return false;
+        }
+        self.inner.seek(&at, Start::Offset(offset))
+    }
+
     /// Tells that a batch is handled, and commits that: after a crash it does not come again. Does nothing with
     /// at-most-once, where it was committed before, and without a group.
     ///

@@ -68,6 +68,7 @@ macro_rules! conformance_suite {
             sending::nothing_and_empty_are_not_the_same,
             receiving::a_reader_of_its_own_reads_all_partitions,
             receiving::reading_may_start_at_the_end_or_at_a_time,
+            receiving::a_reader_goes_where_it_is_sent_but_at_most_once_never_back,
             receiving::an_offset_that_is_not_there_is_told,
             committing::what_was_not_committed_comes_again,
             committing::at_most_once_never_hands_a_record_out_twice,

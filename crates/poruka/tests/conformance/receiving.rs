@@ -54,6 +54,21 @@ pub(crate) async fn reading_may_start_at_the_end_or_at_a_time(bus: Bus) {
     consumer.close().await;
 }
 
+pub(crate) async fn a_reader_goes_where_it_is_sent_but_at_most_once_never_back(bus: Bus) {
+    for (name, back) in [(Name::AtLeastOnce, true), (Name::AtMostOnce, false)] {
+        let topic = topic(&bus, name).await;
+        send_numbers(&topic, 0..4).await;
+        let mut consumer = topic.consumer(&fresh("group")).await.unwrap();
+        read(&mut consumer, 4).await;
+        assert!(!consumer.seek(7, 0), "a partition that is not there");
+        assert_eq!(consumer.seek(0, 1), back, "{name}");
+        if back {
+            assert_eq!(read(&mut consumer, 3).await.iter().map(number).collect::<Vec<_>>(), [1, 2, 3]);
+        }
+        consumer.close().await;
+    }
+}
+
 pub(crate) async fn an_offset_that_is_not_there_is_told(bus: Bus) {
     for (name, goes_to) in [(Name::AtLeastOnce, 0), (Name::AtMostOnce, 3)] {
         let topic = topic(&bus, name).await;
