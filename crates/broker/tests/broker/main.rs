@@ -8,6 +8,7 @@ mod connections;
 mod fetches;
 mod groups;
 mod harness;
+mod hostile_bodies;
 mod produces;
 mod restarts;
 mod storage_faults;
