@@ -5,16 +5,22 @@
 //! do the work.
 
 mod commands;
+mod connect;
 mod exit;
 mod output;
+mod position;
 mod problem;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
 
+use commands::{consume, explain, group, produce, serve, topic};
 use exit::Exit;
 use output::Form;
+use problem::{Problem, Result};
 
 /// Name a delivery guarantee, get it, prove it.
 #[derive(Parser, Debug)]
@@ -29,16 +35,18 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    Explain(commands::explain::Explain),
+    Serve(serve::Serve),
+    Topic(topic::Topic),
+    Group(group::Group),
+    Produce(produce::Produce),
+    Consume(consume::Consume),
+    Explain(explain::Explain),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let form = cli.output;
-    let outcome = match cli.command {
-        Command::Explain(command) => commands::explain::run(&command, form),
-    };
-    let exit = match outcome {
+    let exit = match run(cli) {
         Ok(()) => Exit::Done,
         Err(problem) => {
             match form {
@@ -49,4 +57,33 @@ fn main() -> ExitCode {
         }
     };
     ExitCode::from(exit.code())
+}
+
+fn run(cli: Cli) -> Result<()> {
+    let form = cli.output;
+    // The broker tells what it does; the other commands speak only when something is wrong.
+    log_to_stderr(if matches!(cli.command, Command::Serve(_)) { "info" } else { "warn" });
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime =
+        runtime.map_err(|error| Problem::new(Exit::Machine, "cannot start threads").because(&error))?;
+    let done = runtime.block_on(async {
+        match cli.command {
+            Command::Serve(command) => serve::run(command, form).await,
+            Command::Topic(command) => topic::run(command, form).await,
+            Command::Group(command) => group::run(command, form).await,
+            Command::Produce(command) => produce::run(command, form).await,
+            Command::Consume(command) => consume::run(command, form).await,
+            Command::Explain(command) => explain::run(&command, form),
+        }
+    });
+    // A thread that waits on standard input would hold the end up for ever.
+    runtime.shutdown_background();
+    done
+}
+
+fn log_to_stderr(usual: &str) {
+    let filter = EnvFilter::try_from_env("PORUKA_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
+    let colours = std::io::stderr().is_terminal();
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    logs.with_ansi(colours).with_target(false).init();
 }

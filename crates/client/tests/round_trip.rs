@@ -267,26 +267,6 @@ async fn made_anew(client: &Client) {
     assert_eq!(read(client, &consumer, 3).await, ["100", "101", "102"]);
 }
 
-/// Reads until `count` records have come, then commits the positions behind them.
-async fn read_and_commit(client: &Client, consumer: &Consumer, count: usize) {
-    let mut commits = Vec::new();
-    let mut seen = 0;
-    while seen < count {
-        let event = client.env().timeout(STEP_MAX, consumer.next()).await.expect("in time").expect("open");
-        if let Event::Records(records) = event {
-            seen += records.records.len();
-            commits.push(Commit {
-                at: records.at.clone(),
-                topic_id: records.topic_id,
-                offset: records.next_offset,
-                leader_epoch: records.leader_epoch,
-                note: Str::default(),
-            });
-        }
-    }
-    consumer.commit(&commits).await.expect("commit");
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_members_share_a_topic_and_the_second_one_resumes_where_the_first_committed() {
     for target in targets().await {
@@ -309,7 +289,22 @@ async fn two_members(client: &Client) {
         )
     };
     let first = join();
-    read_and_commit(client, &first, 40).await;
+    let mut commits = Vec::new();
+    let mut seen = 0;
+    while seen < 40 {
+        let event = client.env().timeout(STEP_MAX, first.next()).await.expect("in time").expect("open");
+        if let Event::Records(records) = event {
+            seen += records.records.len();
+            commits.push(Commit {
+                at: records.at.clone(),
+                topic_id: records.topic_id,
+                offset: records.next_offset,
+                leader_epoch: records.leader_epoch,
+                note: Str::default(),
+            });
+        }
+    }
+    first.commit(&commits).await.expect("commit");
     assert_eq!(first.assignment().len(), 4);
     let second = join();
     let shared = async {

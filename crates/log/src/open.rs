@@ -60,6 +60,10 @@ pub(crate) fn open(env: &Env, root: &Path, config: &LogConfig) -> Result<Opened,
     let disk = &**env.disk();
     make_root(disk, root).map_err(at(root))?;
     let lock_path = root.join(LOCK);
+    if !disk.exists(&lock_path) {
+        // A folder of something else gets not even a lock.
+        check_meta(disk, root)?;
+    }
     let lock = disk.lock(&lock_path).map_err(|error| match error {
         LockError::HeldBy(pid) => OpenError::InUse { dir: root.to_owned(), pid },
         LockError::Io(error) => OpenError::Io { file: lock_path, error },

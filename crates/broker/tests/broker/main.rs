@@ -8,7 +8,6 @@ mod connections;
 mod fetches;
 mod groups;
 mod harness;
-mod hostile_bodies;
 mod produces;
 mod restarts;
 mod storage_faults;

@@ -1,3 +1,9 @@
 //! One file per command: its arguments, what it teaches in `--help`, and what it does.
 
+pub(crate) mod consume;
+mod dials;
 pub(crate) mod explain;
+pub(crate) mod group;
+pub(crate) mod produce;
+pub(crate) mod serve;
+pub(crate) mod topic;

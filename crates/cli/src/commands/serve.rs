@@ -1,0 +1,147 @@
+//! `poruka serve`: the broker as a process. One readiness line goes to standard output, logs to standard error.
+//! SIGTERM and SIGINT drain; a second one ends at once, as a kill would: what was acknowledged is kept either way.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use poruka_broker::{Broker, BrokerConfig, ListenError, OpenError};
+use poruka_env::{Env, FakeDisk};
+use poruka_guarantee::Durability;
+use poruka_log::OpenError as LogError;
+use serde_json::json;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::dials::durability_parser;
+use crate::exit::Exit;
+use crate::output::{self, Form};
+use crate::problem::{Problem, Result};
+
+/// Run a broker that any Kafka client can use.
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  poruka serve                                     data in ./poruka-data, port 9092 of this machine
+  poruka serve --data /var/lib/poruka --durability cached
+  poruka serve --listen 127.0.0.1:0                any free port; the readiness line names it
+  poruka serve --listen 0.0.0.0:9092 --advertise broker.example.org:9092
+
+It is ready when it prints one line on standard output:
+  poruka: ready on 127.0.0.1:9092 (data poruka-data, durability synced)
+Logs go to standard error; PORUKA_LOG=debug shows more. Ctrl-C and SIGTERM finish what is in flight, then end.")]
+pub(crate) struct Serve {
+    /// The folder that holds everything; made when it is not there.
+    #[arg(long, value_name = "DIR", default_value = "poruka-data")]
+    data: PathBuf,
+    /// The address to listen on; port 0 takes a free one. There is no authentication: keep it on this machine, or on
+    /// a network where everybody may read and write everything.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092")]
+    listen: String,
+    /// The address that clients are told to connect to, when it is not the one listened on.
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
+    advertise: Option<(String, u16)>,
+    /// What an acknowledged record survives in topics that do not say it themselves.
+    #[arg(long, value_name = "DIAL", default_value = "synced", value_parser = durability_parser())]
+    durability: Durability,
+    /// Keep unsynced bytes in this process only, so that SIGKILL is a power cut; the seed decides what is torn.
+    #[arg(long, value_name = "SEED", hide = true)]
+    simulated_disk: Option<u64>,
+}
+
+fn host_and_port(text: &str) -> std::result::Result<(String, u16), String> {
+    let (host, port) = text.rsplit_once(':').ok_or("expected HOST:PORT, such as broker.example.org:9092")?;
+    let port = port.parse().map_err(|_| format!("{port:?} is no port; expected HOST:PORT"))?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    if host.is_empty() {
+        Err("the host is missing; expected HOST:PORT".to_string())
+    } else {
+        Ok((host.to_string(), port))
+    }
+}
+
+pub(crate) async fn run(command: Serve, form: Form) -> Result<()> {
+    let mut signals = Signals::catch()?;
+    let env = match command.simulated_disk {
+        None => Env::real(),
+        Some(seed) => {
+            Env::real().with_disk(Arc::new(FakeDisk::over_folder(&command.data, seed).map_err(|error| {
+                Problem::new(Exit::Machine, format!("cannot use the folder {}", command.data.display()))
+                    .because(&error)
+            })?))
+        }
+    };
+    let mut config = BrokerConfig::new(&command.data);
+    config.default_durability = command.durability;
+    config.advertise.clone_from(&command.advertise);
+    let broker = Broker::open(env, config).await.map_err(|error| cannot_open(&command.data, &error))?;
+    let address = match broker.listen(&command.listen).await {
+        Ok(address) => address,
+        Err(error) => {
+            broker.close().await;
+            return Err(cannot_listen(&command, &error));
+        }
+    };
+    let (data, durability) = (command.data.display().to_string(), command.durability);
+    let ready = json!({"ready": address.to_string(), "data": data, "durability": durability.as_str()});
+    output::either(form, &ready, || {
+        format!("poruka: ready on {address} (data {data}, durability {durability})")
+    })?;
+    signals.next().await;
+    tokio::select! {
+        biased;
+        () = broker.close() => Ok(()),
+        () = signals.next() => Err(Problem::new(Exit::Interrupted, "ended before everything in flight was finished")),
+    }
+}
+
+/// The two signals that ask a process to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn catch() -> Result<Signals> {
+        let catch = |kind| {
+            signal(kind).map_err(|error| Problem::new(Exit::Machine, "cannot catch signals").because(&error))
+        };
+        Ok(Signals { terminate: catch(SignalKind::terminate())?, interrupt: catch(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            biased;
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+pub(crate) fn cannot_open(data: &Path, error: &OpenError) -> Problem {
+    let problem =
+        Problem::new(Exit::Machine, format!("cannot open the data folder {}", data.display())).because(error);
+    match error {
+        OpenError::Log(LogError::InUse { pid, .. }) => {
+            problem.next(format!("stop process {pid}, or choose another folder with --data"))
+        }
+        OpenError::Log(LogError::NewerFormat { .. }) => {
+            problem.next("use the release that wrote it, or a newer one")
+        }
+        OpenError::Log(LogError::NotOurs { .. }) => problem.next("choose an empty folder with --data"),
+        OpenError::Log(LogError::Io { error, .. })
+            if error.kind() == std::io::ErrorKind::PermissionDenied =>
+        {
+            problem
+                .next("give this user the right to read and write the folder, or choose another with --data")
+        }
+        OpenError::Log(LogError::Io { error, .. }) if error.kind() == std::io::ErrorKind::StorageFull => {
+            problem.next("free some space; nothing that was acknowledged is lost")
+        }
+        _ => problem.next("keep the folder as it is, and restore it from a copy or report this"),
+    }
+}
+
+fn cannot_listen(command: &Serve, error: &ListenError) -> Problem {
+    let problem = Problem::new(Exit::Machine, format!("cannot listen on {}", command.listen)).because(error);
+    problem.next("choose another address with --listen; port 0 takes a free one")
+}
