@@ -47,3 +47,8 @@ pub use settings::{
     TopicSettings, WhenFull, settings_for,
 };
 pub use topic::{Topic, TopicSpec};
+
+/// The code in README.md, compiled with the documentation's tests so that it stays true.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
