@@ -71,6 +71,7 @@ enum What {
         client: usize,
         life: u64,
         arrives: bool,
+        changes: u32,
     },
     Left {
         epoch: i32,
@@ -87,8 +88,9 @@ struct Model {
     clients: Vec<Consumer>,
     busy: Vec<bool>,
     lives: Vec<u64>,
-    /// The subscription has changed and the coordinator has not been told yet.
-    unsaid: Vec<bool>,
+    /// How often each client has changed its subscription, and up to which change the coordinator was told.
+    changes: Vec<u32>,
+    told_changes: Vec<u32>,
     asked: BTreeMap<Token, (Str, What)>,
     /// Members and epochs that were told to be over.
     out: BTreeSet<(Str, i32)>,
@@ -110,7 +112,8 @@ impl Model {
             clients,
             busy: vec![false; CLIENTS],
             lives: vec![0; CLIENTS],
-            unsaid: vec![false; CLIENTS],
+            changes: vec![0; CLIENTS],
+            told_changes: vec![0; CLIENTS],
             asked: BTreeMap::new(),
             out: BTreeSet::new(),
             ghosts: Vec::new(),
@@ -131,7 +134,7 @@ impl Model {
             Op::Subscribe(client, topics) => {
                 let named = ["a", "b"].iter().enumerate().filter(|(bit, _)| topics & (1 << bit) != 0);
                 self.clients[client].topics = named.map(|(_, name)| Str::from(*name)).collect();
-                self.unsaid[client] = true;
+                self.changes[client] += 1;
             }
             Op::Commit(client) => {
                 let Consumer { id, epoch, .. } = self.clients[client].clone();
@@ -173,7 +176,7 @@ impl Model {
     fn reborn(&mut self, client: usize) {
         self.lives[client] += 1;
         self.busy[client] = false;
-        self.unsaid[client] = false;
+        self.told_changes[client] = self.changes[client];
         self.remember(client);
         self.clients[client] = fresh(client, self.lives[client]);
     }
@@ -184,13 +187,13 @@ impl Model {
         }
         let consumer = &self.clients[client];
         let mut request = consumer.next_request();
-        if self.unsaid[client] {
+        if self.told_changes[client] != self.changes[client] {
             request.subscribed_topic_names = Some(consumer.topics.clone());
         }
         let (id, life) = (consumer.id.clone(), self.lives[client]);
         self.busy[client] = true;
         let token = self.lossy.send(1, request);
-        self.asked.insert(token, (id, What::Beat { client, life, arrives }));
+        self.asked.insert(token, (id, What::Beat { client, life, arrives, changes: self.changes[client] }));
     }
 
     fn leave(&mut self, client: usize, epoch: i32) {
@@ -227,11 +230,14 @@ impl Model {
         while let Some((token, response)) = self.lossy.delivered.pop_front() {
             let Some((id, what)) = self.asked.remove(&token) else { continue };
             match (what, response) {
-                (What::Beat { client, life, arrives }, GroupResponse::ConsumerGroupHeartbeat(response)) => {
+                (
+                    What::Beat { client, life, arrives, changes },
+                    GroupResponse::ConsumerGroupHeartbeat(response),
+                ) => {
                     if life == self.lives[client] {
                         self.busy[client] = false;
                         if arrives {
-                            self.take_beat(client, &id, &response);
+                            self.take_beat(client, &id, &response, changes);
                         }
                     }
                 }
@@ -252,14 +258,20 @@ impl Model {
         }
     }
 
-    fn take_beat(&mut self, client: usize, id: &Str, response: &ConsumerGroupHeartbeatResponse) {
+    fn take_beat(
+        &mut self,
+        client: usize,
+        id: &Str,
+        response: &ConsumerGroupHeartbeatResponse,
+        changes: u32,
+    ) {
         match response.error_code {
             ErrorCode::None => {
                 let told = self.epochs.entry(id.clone()).or_default();
                 assert!(response.member_epoch >= *told, "C3: the epoch of {id} goes back");
                 *told = response.member_epoch;
                 self.group_epoch = self.group_epoch.max(response.member_epoch);
-                self.unsaid[client] = false;
+                self.told_changes[client] = changes;
             }
             // It may join again under this id, at a later epoch.
             ErrorCode::UnknownMemberId => {
