@@ -25,7 +25,7 @@ impl ConsumerGroup {
         if api_version < COMMIT_FROM {
             return Err(ErrorCode::UnsupportedVersion);
         }
-        if epoch == member.current.epoch {
+        if epoch >= 0 && epoch == member.current.epoch {
             return Ok(());
         }
         let held_since = |partition: &TopicPartition| {

@@ -11,8 +11,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use poruka_wire::api::{
-    HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, MemberIdentity, OffsetCommitRequest,
-    OffsetFetchRequest, OffsetFetchRequestTopic, SyncGroupRequest,
+    HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, MemberIdentity,
+    OffsetCommitRequest, OffsetFetchRequest, OffsetFetchRequestTopic, SyncGroupRequest,
 };
 use poruka_wire::{ErrorCode, Str};
 use proptest::prelude::*;
@@ -28,6 +28,8 @@ const STATIC: usize = CLIENTS - 1;
 #[derive(Debug, Clone)]
 enum Op {
     Join(usize),
+    /// The client has lost the connection on which it waits, and asks again on another.
+    JoinAgain(usize),
     Sync(usize),
     Heartbeat(usize),
     Leave(usize),
@@ -46,6 +48,7 @@ fn any_op() -> impl Strategy<Value = Op> {
     let client = 0..CLIENTS;
     prop_oneof![
         6 => client.clone().prop_map(Op::Join),
+        1 => client.clone().prop_map(Op::JoinAgain),
         6 => client.clone().prop_map(Op::Sync),
         3 => client.clone().prop_map(Op::Heartbeat),
         1 => client.clone().prop_map(Op::Leave),
@@ -136,6 +139,11 @@ impl Model {
     fn run(&mut self, op: Op) {
         match op {
             Op::Join(client) => self.join(client),
+            Op::JoinAgain(client) => {
+                self.lives[client] += 1;
+                self.clients[client].busy = false;
+                self.join(client);
+            }
             Op::Sync(client) => self.sync(client),
             Op::Heartbeat(client) if self.clients[client].generation == 0 => {}
             Op::Heartbeat(client) => {
@@ -258,42 +266,7 @@ impl Model {
     fn take(&mut self, asked: Asked, response: GroupResponse) {
         let alive = asked.life == self.lives[asked.client];
         match (asked.what.clone(), response) {
-            (What::Join, GroupResponse::JoinGroup(joined)) => {
-                self.told_error(&asked, joined.error_code);
-                if joined.error_code == ErrorCode::None {
-                    assert!(joined.generation_id >= self.generation_told, "G1: generations never go back");
-                    self.generation_told = joined.generation_id;
-                    if asked.client == STATIC && joined.member_id != asked.member && !asked.member.is_empty()
-                    {
-                        self.out.insert(asked.member.clone());
-                    }
-                }
-                if alive {
-                    if matches!(joined.error_code, ErrorCode::UnknownMemberId | ErrorCode::FencedInstanceId) {
-                        self.remember(asked.client);
-                    }
-                    let client = &mut self.clients[asked.client];
-                    client.busy = false;
-                    match joined.error_code {
-                        ErrorCode::None => {
-                            let leads = joined.leader == joined.member_id && !joined.skip_assignment;
-                            client.member = joined.member_id;
-                            client.generation = joined.generation_id;
-                            client.leads = joined
-                                .members
-                                .into_iter()
-                                .map(|member| member.member_id)
-                                .filter(|_| leads)
-                                .collect();
-                        }
-                        ErrorCode::MemberIdRequired => client.member = joined.member_id,
-                        ErrorCode::UnknownMemberId | ErrorCode::FencedInstanceId => {
-                            *client = Client::default()
-                        }
-                        _ => {}
-                    }
-                }
-            }
+            (What::Join, GroupResponse::JoinGroup(joined)) => self.take_join(&asked, joined, alive),
             (What::Sync { generation }, GroupResponse::SyncGroup(synced)) => {
                 self.told_error(&asked, synced.error_code);
                 if alive {
@@ -324,6 +297,40 @@ impl Model {
                 assert!(offset >= at_least, "G4: {offset} was told though {at_least} was acknowledged");
             }
             (what, response) => panic!("{what:?} answered by {response:?}"),
+        }
+    }
+
+    fn take_join(&mut self, asked: &Asked, joined: JoinGroupResponse, alive: bool) {
+        self.told_error(asked, joined.error_code);
+        if joined.error_code == ErrorCode::None {
+            assert!(joined.generation_id >= self.generation_told, "G1: generations never go back");
+            self.generation_told = joined.generation_id;
+            if asked.client == STATIC && joined.member_id != asked.member && !asked.member.is_empty() {
+                self.out.insert(asked.member.clone());
+            }
+        }
+        if alive {
+            if matches!(joined.error_code, ErrorCode::UnknownMemberId | ErrorCode::FencedInstanceId) {
+                self.remember(asked.client);
+            }
+            let client = &mut self.clients[asked.client];
+            client.busy = false;
+            match joined.error_code {
+                ErrorCode::None => {
+                    if client.generation > 0 && client.generation < joined.generation_id {
+                        let instance = Self::instance(asked.client);
+                        self.ghosts.push((client.member.clone(), instance, client.generation));
+                    }
+                    let leads = joined.leader == joined.member_id && !joined.skip_assignment;
+                    client.member = joined.member_id;
+                    client.generation = joined.generation_id;
+                    client.leads =
+                        joined.members.into_iter().map(|member| member.member_id).filter(|_| leads).collect();
+                }
+                ErrorCode::MemberIdRequired => client.member = joined.member_id,
+                ErrorCode::UnknownMemberId | ErrorCode::FencedInstanceId => *client = Client::default(),
+                _ => {}
+            }
         }
     }
 
