@@ -11,7 +11,7 @@ use poruka_wire::Str;
 
 use crate::api::{Peer, Session};
 use crate::config::BrokerConfig;
-use crate::connection::{self, CloseReason, LocalConnection};
+use crate::connection::{self, CloseReason, Held, LocalConnection};
 use crate::group::RecordError;
 use crate::server::Server;
 use crate::state::BadFact;
@@ -88,6 +88,8 @@ pub struct Broker {
 struct Inner {
     server: Arc<Server>,
     connections: Arc<AtomicUsize>,
+    /// The memory that all connections hold together.
+    held: Held,
     tasks: Mutex<Vec<Task>>,
     /// Where clients of the first listener find the broker.
     advertised: Mutex<Option<(Str, i32)>>,
@@ -104,6 +106,7 @@ impl Broker {
         let inner = Inner {
             server,
             connections: Arc::new(AtomicUsize::new(0)),
+            held: Held::default(),
             tasks: Mutex::new(vec![timers]),
             advertised: Mutex::new(None),
         };
@@ -141,6 +144,7 @@ impl Broker {
         let accepting = Accepting {
             server: Arc::clone(server),
             connections: Arc::clone(&self.inner.connections),
+            held: self.inner.held.clone(),
             advertised,
         };
         let task = server.env.spawn("listener", accepting.run(listener));
@@ -222,6 +226,7 @@ impl std::fmt::Debug for Broker {
 struct Accepting {
     server: Arc<Server>,
     connections: Arc<AtomicUsize>,
+    held: Held,
     advertised: (Str, i32),
 }
 
@@ -261,12 +266,12 @@ impl Accepting {
         let peer = Arc::new(Peer::new(address, self.advertised.clone()));
         let session = Session { server: Arc::clone(&self.server), peer: Arc::clone(&peer) };
         let (env, draining) = (self.server.env.clone(), self.server.draining());
-        let closed = self.server.closed();
+        let (held, closed) = (self.held.clone(), self.server.closed());
         self.server.env.spawn("connection", async move {
             let _counted = counted;
             tokio::select! {
                 biased;
-                reason = connection::serve(env, stream, session, draining) => log_end(&peer, &reason),
+                reason = connection::serve(env, stream, session, &held, draining) => log_end(&peer, &reason),
                 () = closed => tracing::warn!(peer = %peer.address, "connection cut: the broker closed"),
             }
         });

@@ -29,4 +29,6 @@ mod topics;
 
 pub use broker::{Broker, DRAIN_MS_MAX, ListenError, OpenError};
 pub use config::{BrokerConfig, CONNECTIONS_MAX};
-pub use connection::{Closed, IDLE_MS_MAX, IN_FLIGHT_BYTES_MAX, IN_FLIGHT_REQUESTS_MAX, LocalConnection};
+pub use connection::{
+    Closed, HELD_BYTES_MAX, IDLE_MS_MAX, IN_FLIGHT_BYTES_MAX, IN_FLIGHT_REQUESTS_MAX, LocalConnection,
+};

@@ -7,6 +7,7 @@
 //!
 //! The same requests arrive over sockets ([`socket`]) and from inside the process ([`local`]).
 
+mod held;
 mod local;
 mod outbound;
 mod pipeline;
@@ -17,6 +18,8 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 
+pub use held::HELD_BYTES_MAX;
+pub(crate) use held::Held;
 pub use local::{Closed, LocalConnection};
 pub(crate) use socket::serve;
 
@@ -57,6 +60,10 @@ pub(crate) enum CloseReason {
     Idle,
     #[error("broker is shutting down")]
     Draining,
+    #[error(
+        "connections hold more than {HELD_BYTES_MAX} bytes together, and this one is among the large ones"
+    )]
+    Crowded,
     #[error("{0}")]
     NotKafka(String),
     #[error("bad frame: {0}")]
@@ -70,7 +77,13 @@ pub(crate) enum CloseReason {
 impl CloseReason {
     /// True for an end that an operator should read about.
     pub(crate) fn is_fault(&self) -> bool {
-        matches!(self, CloseReason::NotKafka(_) | CloseReason::BadFrame(_) | CloseReason::Refused(_))
+        matches!(
+            self,
+            CloseReason::Crowded
+                | CloseReason::NotKafka(_)
+                | CloseReason::BadFrame(_)
+                | CloseReason::Refused(_)
+        )
     }
 }
 

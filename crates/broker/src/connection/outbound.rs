@@ -22,6 +22,11 @@ pub(super) struct Outbound {
 }
 
 impl Outbound {
+    /// Bytes that are not written yet.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.pieces.is_empty()
     }

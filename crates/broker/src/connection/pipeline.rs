@@ -27,6 +27,11 @@ impl Pipeline {
         !self.alone && self.slots.len() < IN_FLIGHT_REQUESTS_MAX && self.bytes < IN_FLIGHT_BYTES_MAX
     }
 
+    /// Bytes of the requests in flight.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }

@@ -13,6 +13,7 @@ use poruka_env::{Env, Stream};
 use poruka_wire::frame::{FrameDecoder, FrameError};
 use tokio::io::AsyncReadExt;
 
+use super::held::{Held, Share};
 use super::outbound::Outbound;
 use super::pipeline::Pipeline;
 use super::{Boxed, CloseReason, Handle, IDLE_MS_MAX};
@@ -22,6 +23,7 @@ pub(crate) async fn serve<H: Handle>(
     env: Env,
     stream: Box<dyn Stream>,
     handler: H,
+    held: &Held,
     draining: Boxed<()>,
 ) -> CloseReason {
     let mut socket = Socket {
@@ -30,6 +32,7 @@ pub(crate) async fn serve<H: Handle>(
         stream,
         handler,
         draining,
+        share: held.share(),
         inbound: FrameDecoder::default(),
         pipeline: Pipeline::default(),
         outbound: Outbound::default(),
@@ -50,6 +53,7 @@ struct Socket<H> {
     handler: H,
     draining: Boxed<()>,
     idle: Boxed<()>,
+    share: Share,
     inbound: FrameDecoder,
     pipeline: Pipeline,
     outbound: Outbound,
@@ -76,6 +80,10 @@ impl<H: Handle> Socket<H> {
             }
             moved |= self.handle_frames();
             moved |= self.poll_read(cx);
+            let held = self.inbound.buffered() + self.pipeline.bytes() + self.outbound.bytes();
+            if !self.share.set(held) {
+                return Poll::Ready(CloseReason::Crowded);
+            }
             if let Some(reason) = &self.closing
                 && self.pipeline.is_empty()
                 && self.outbound.is_empty()
