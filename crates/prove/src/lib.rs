@@ -1,1 +1,7 @@
 //! Workloads, faults, histories, checkers and reports: the proof that a guarantee was kept.
+
+
+pub mod check;
+pub mod history;
+pub mod input;
+pub mod payload;
