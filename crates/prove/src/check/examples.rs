@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::view::View;
 
 /// Counter-examples that are kept per anomaly and phase.
-pub const EXAMPLES_MAX: usize = 5;
+pub(crate) const EXAMPLES_MAX: usize = 5;
 /// Faults that are told with an example.
 const FAULTS_MAX: usize = 3;
 /// How far away a fault may be, to be told with an example.

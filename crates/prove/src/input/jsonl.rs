@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use super::{Collector, Full, NAME_BYTES_MAX};
 
 /// Bytes of one line at most.
-pub const LINE_BYTES_MAX: usize = 16 << 20;
+pub(crate) const LINE_BYTES_MAX: usize = 16 << 20;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const BUFFER_BYTES: usize = 256 << 10;
