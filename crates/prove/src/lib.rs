@@ -6,3 +6,4 @@ pub mod history;
 pub mod input;
 pub mod payload;
 pub mod report;
+mod proxy;

@@ -261,3 +261,6 @@ fn settings(page: &mut String, report: &Report, hash: &str) -> std::fmt::Result 
     page.push_str("</dl></div></section>");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

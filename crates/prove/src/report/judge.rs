@@ -6,6 +6,7 @@
 
 use poruka_guarantee::{Anomaly, Claim, Failure, Name, controls_of};
 
+use super::text::times;
 use super::{Cell, CellState, NameReport, PhaseReport, Verdict};
 use crate::check::{Finding, Successes};
 use crate::faults::FaultKind;
@@ -76,7 +77,7 @@ fn judge_name(name: Name, runs: &[PhaseRun]) -> NameReport {
     }
     for cell in &cells {
         if matches!(cell.state, CellState::Forbidden(Verdict::Broken)) {
-            reasons.push(format!("{} was seen {} times", cell.anomaly, cell.seen_forbidden));
+            reasons.push(format!("{} was seen {}", cell.anomaly, times(cell.seen_forbidden)));
         } else if matches!(cell.state, CellState::Forbidden(Verdict::NotProven)) && missing.is_empty() {
             reasons.extend(cell.notes.iter().map(|note| format!("{}: {note}", cell.anomaly)));
         }
@@ -201,7 +202,7 @@ fn control_shows(
         .sum();
     notes.push(match shown {
         0 => format!("control: {} did not show it, so it could not have been seen here", control.weaker),
-        1.. => format!("control: {} showed it {shown} times ({})", control.weaker, control.because),
+        1.. => format!("control: {} showed it {} ({})", control.weaker, times(shown), control.because),
     });
     shown > 0
 }

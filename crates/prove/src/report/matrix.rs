@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use poruka_guarantee::Anomaly;
 
-use super::text::{short_count, time_us};
+use super::text::{plain, short_count, time_us};
 use super::{Cell, CellState, NameReport, Report, Verdict};
 
 const GREEN: &str = "\u{1b}[32m";
@@ -123,7 +123,7 @@ fn explain(out: &mut String, name: &NameReport) -> std::fmt::Result {
     for cell in &name.cells {
         if cell.state == CellState::Forbidden(Verdict::Broken) {
             for example in &cell.examples {
-                let id = example.id.as_deref().unwrap_or("?");
+                let id = plain(example.id.as_deref().unwrap_or("?"));
                 writeln!(out, "  {} {id}: {}", cell.anomaly.code(), example.what)?;
                 for fault in &example.faults {
                     writeln!(out, "      near: {fault}")?;

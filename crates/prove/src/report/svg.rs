@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use super::text::{short_count, time_us};
+use super::text::{plain, short_count, time_us};
 use crate::faults::FaultKind;
 use crate::payload::Phase;
 use crate::report::{Latency, Mark, Timeline};
@@ -20,14 +20,13 @@ const GRID_LINES: u32 = 4;
 /// Text that is safe inside HTML and SVG.
 pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for char in text.chars() {
+    for char in plain(text).chars() {
         match char {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            control if control.is_control() => out.push('\u{fffd}'),
             other => out.push(other),
         }
     }

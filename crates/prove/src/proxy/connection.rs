@@ -1,0 +1,265 @@
+//! One client connection: requests one way, answers the other, and the faults between.
+//!
+//! Both ways run as one task; when either returns, both sockets are dropped: that is what a cut is.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use poruka_env::{Env, Stream};
+use poruka_wire::frame::FrameDecoder;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
+
+use super::director::Director;
+use super::frames::{self, Asked, What};
+use super::repeat;
+use crate::faults::{FaultKind, Planned};
+
+/// Pieces of a dribbled request at most; the rest goes in one.
+const PIECES_MAX: usize = 48;
+/// Pieces of a dribbled request between two waits.
+const PIECES_PER_WAIT: usize = 8;
+/// How long an answer is delayed at most, in milliseconds.
+const DELAY_MS_MAX: u64 = 120;
+
+/// A request that was passed on and whose answer has not come.
+enum Awaited {
+    /// A client's request.
+    Client(Asked),
+    /// The proxy's own question before an unanswered produce.
+    EndsBefore,
+    /// The same question behind it.
+    EndsBehind { asked: Asked, fault: Planned },
+}
+
+struct Connection<'a> {
+    env: &'a Env,
+    director: &'a Arc<Director>,
+    awaited: Mutex<VecDeque<Awaited>>,
+}
+
+/// Leads one client to the broker until either side ends or a fault cuts it.
+pub(crate) async fn run(env: &Env, director: &Arc<Director>, client: Box<dyn Stream>) {
+    let Some(upstream) = director.upstream() else { return };
+    // A broker that is not there looks to the client like one that closed the connection.
+    let Ok(server) = env.connect(&upstream).await else { return };
+    let (client_read, client_write) = split(client);
+    let (server_read, server_write) = split(server);
+    let connection = Connection { env, director, awaited: Mutex::default() };
+    // How it ended makes no difference: both sockets are dropped.
+    let _ended: io::Result<()> = tokio::select! {
+        biased;
+        ended = connection.answers(server_read, client_write) => ended,
+        ended = connection.requests(client_read, server_write) => ended,
+    };
+    director.settled(connection.produces_awaited());
+}
+
+type Reader = ReadHalf<Box<dyn Stream>>;
+type Writer = WriteHalf<Box<dyn Stream>>;
+
+impl Connection<'_> {
+    fn expect(&self, awaited: Awaited) {
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner).push_back(awaited);
+    }
+
+    fn next_awaited(&self) -> Option<Awaited> {
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    fn produces_awaited(&self) -> u64 {
+        let awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+        awaited.iter().filter(|one| matches!(one, Awaited::Client(asked) if asked.is_produce())).count() as u64
+    }
+
+    async fn requests(&self, mut from: Reader, mut to: Writer) -> io::Result<()> {
+        let mut decoder = FrameDecoder::default();
+        loop {
+            let Some(frame) = next_frame(&mut decoder, &mut from).await? else {
+                // The client is done sending; what the broker still answers goes on to it.
+                to.shutdown().await?;
+                return std::future::pending().await;
+            };
+            self.request(frame, &mut to).await?;
+        }
+    }
+
+    async fn request(&self, frame: Bytes, to: &mut Writer) -> io::Result<()> {
+        let asked = frames::asked(&frame);
+        if !asked.is_produce() {
+            self.expect(Awaited::Client(asked));
+            return to.write_all_buf(&mut sized(&frame)).await;
+        }
+        if let Some(fault) = self.director.take(FaultKind::RequestCut) {
+            return self.cut(&frame, fault, to).await;
+        }
+        if !asked.is_answered() {
+            self.unanswered(frame.clone(), asked, to).await?;
+        } else {
+            self.expect(Awaited::Client(asked.clone()));
+            self.pass_on(&frame, to).await?;
+            self.director.passed_on();
+        }
+        if let Some(fault) = self.director.take(FaultKind::RequestRepeated) {
+            repeat::later(self.env, self.director, frame, fault);
+        }
+        Ok(())
+    }
+
+    /// Passes a part of the request on and ends the connection.
+    async fn cut(&self, frame: &Bytes, fault: Planned, to: &mut Writer) -> io::Result<()> {
+        let length = frame.len() + 4;
+        // At least the size and a byte of the header, at most all but the last byte.
+        let part = 5 + usize::try_from(fault.salt % (length as u64 - 5).max(1)).unwrap_or(0);
+        let bytes = sized(frame).copy_to_bytes(part.min(length - 1));
+        let written = async {
+            to.write_all(&bytes).await?;
+            to.flush().await
+        };
+        match written.await {
+            Ok(()) => self.director.took_effect(FaultKind::RequestCut, &format!("after byte {part} of {length}")),
+            Err(_) => self.director.give_back(fault),
+        }
+        Err(io::ErrorKind::ConnectionAborted.into())
+    }
+
+    async fn pass_on(&self, frame: &Bytes, to: &mut Writer) -> io::Result<()> {
+        let Some(fault) = self.director.take(FaultKind::Dribbled) else {
+            return to.write_all_buf(&mut sized(frame)).await;
+        };
+        let mut rest = sized(frame);
+        let mut random = fastrand::Rng::with_seed(fault.salt);
+        for piece in 1..=PIECES_MAX {
+            if !rest.has_remaining() {
+                break;
+            }
+            let bytes = rest.copy_to_bytes(random.usize(1..=7).min(rest.remaining()));
+            to.write_all(&bytes).await?;
+            to.flush().await?;
+            if piece % PIECES_PER_WAIT == 0 {
+                self.env.sleep(Duration::from_millis(1)).await;
+            }
+        }
+        to.write_all_buf(&mut rest).await?;
+        self.director.took_effect(FaultKind::Dribbled, "");
+        Ok(())
+    }
+
+    /// A produce with acks=0. When an answer is to be dropped, there is none: the ends of the log tell instead.
+    async fn unanswered(&self, frame: Bytes, asked: Asked, to: &mut Writer) -> io::Result<()> {
+        let What::Produce { records, .. } = &asked.what else { return Ok(()) };
+        let question = || frames::ask_ends(self.director.topic(), records.keys());
+        let fault = self.director.take(FaultKind::ResponseDropped);
+        if let (Some(_), Some(question)) = (fault, question()) {
+            self.expect(Awaited::EndsBefore);
+            to.write_all(&question).await?;
+        }
+        self.pass_on(&frame, to).await?;
+        self.director.passed_on_unanswered();
+        if let (Some(fault), Some(question)) = (fault, question()) {
+            self.expect(Awaited::EndsBehind { asked, fault });
+            to.write_all(&question).await?;
+        }
+        Ok(())
+    }
+
+    async fn answers(&self, mut from: Reader, mut to: Writer) -> io::Result<()> {
+        let mut decoder = FrameDecoder::default();
+        let mut before = Default::default();
+        while let Some(frame) = next_frame(&mut decoder, &mut from).await? {
+            match self.next_awaited() {
+                Some(Awaited::Client(asked)) => self.answer(frame, &asked, &mut to).await?,
+                Some(Awaited::EndsBefore) => before = frames::ends(&frame),
+                Some(Awaited::EndsBehind { asked, fault }) => {
+                    self.judge_ends(&before, &frames::ends(&frame), &asked, fault)?;
+                }
+                // The broker answers what nobody asked: the client may judge it.
+                None => to.write_all_buf(&mut sized(&frame)).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn answer(&self, frame: Bytes, asked: &Asked, to: &mut Writer) -> io::Result<()> {
+        match asked.what {
+            What::Produce { .. } => {
+                let appended = frames::appended(&frame, asked.version);
+                // From here on the request is no longer in the list of this connection.
+                let settled = Settle(self.director);
+                if appended && self.director.take(FaultKind::ResponseDropped).is_some() {
+                    self.director.took_effect(FaultKind::ResponseDropped, "");
+                    return Err(io::ErrorKind::ConnectionAborted.into());
+                }
+                if let Some(fault) = self.director.take(FaultKind::Delayed) {
+                    self.env.sleep(Duration::from_millis(fault.salt % DELAY_MS_MAX)).await;
+                    self.director.took_effect(FaultKind::Delayed, "");
+                }
+                if !self.director.may_pass(appended).await {
+                    return Err(io::ErrorKind::ConnectionAborted.into());
+                }
+                to.write_all_buf(&mut sized(&frame)).await?;
+                drop(settled);
+                Ok(())
+            }
+            What::OffsetCommit => {
+                if frames::committed(&frame, asked.version)
+                    && self.director.take(FaultKind::CommitResponseDropped).is_some()
+                {
+                    self.director.took_effect(FaultKind::CommitResponseDropped, "");
+                    return Err(io::ErrorKind::ConnectionAborted.into());
+                }
+                to.write_all_buf(&mut sized(&frame)).await
+            }
+            What::Other => to.write_all_buf(&mut sized(&frame)).await,
+        }
+    }
+
+    fn judge_ends(
+        &self,
+        before: &std::collections::BTreeMap<i32, i64>,
+        behind: &std::collections::BTreeMap<i32, i64>,
+        asked: &Asked,
+        fault: Planned,
+    ) -> io::Result<()> {
+        let What::Produce { records, .. } = &asked.what else { return Ok(()) };
+        let moved = |(partition, count): (&i32, &i64)| {
+            let ends = before.get(partition).zip(behind.get(partition));
+            *count > 0 && ends.is_some_and(|(before, behind)| behind - before >= *count)
+        };
+        if records.is_empty() || !records.iter().all(moved) {
+            self.director.give_back(fault);
+            return Ok(());
+        }
+        self.director.took_effect(FaultKind::ResponseDropped, "acks=0, the end of the log moved");
+        Err(io::ErrorKind::ConnectionAborted.into())
+    }
+}
+
+/// Settles one request when it goes out of scope, also when its connection is cut at a wait.
+struct Settle<'a>(&'a Director);
+
+impl Drop for Settle<'_> {
+    fn drop(&mut self) {
+        self.0.settled(1);
+    }
+}
+
+/// The frame with its size in front.
+pub(crate) fn sized(frame: &Bytes) -> impl Buf + use<> {
+    let size = u32::try_from(frame.len()).unwrap_or(u32::MAX).to_be_bytes();
+    Bytes::copy_from_slice(&size).chain(frame.clone())
+}
+
+/// The next whole frame without its size; `None` at the end of the stream.
+pub(crate) async fn next_frame(decoder: &mut FrameDecoder, from: &mut Reader) -> io::Result<Option<Bytes>> {
+    loop {
+        if let Some(frame) = decoder.next().map_err(io::Error::other)? {
+            return Ok(Some(frame));
+        }
+        if from.read_buf(decoder.read_buffer()).await? == 0 {
+            return Ok(None);
+        }
+    }
+}

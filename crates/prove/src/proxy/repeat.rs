@@ -1,0 +1,56 @@
+//! A request that arrives twice: at once or late, on a connection of its own.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use poruka_env::Env;
+use poruka_wire::api::ApiVersionsRequest;
+use poruka_wire::frame::{FrameDecoder, correlation_id, encode_request};
+use tokio::io::{AsyncWriteExt, split};
+
+use super::connection::{next_frame, sized};
+use super::director::Director;
+use crate::faults::{FaultKind, Planned};
+
+/// How late a repeat arrives at most, in milliseconds.
+const LATE_MS_MAX: u64 = 400;
+/// How long the broker may take to answer behind a repeat.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(3);
+/// Marks the question that is sent behind the repeat; no client uses it.
+const BEHIND: i32 = i32::MIN;
+/// Answers that may come before the one that is waited for.
+const ANSWERS_MAX: usize = 2;
+
+/// Sends the request once more, after a seeded while: one in three at once.
+pub(crate) fn later(env: &Env, director: &Arc<Director>, frame: Bytes, fault: Planned) {
+    let late_ms = if fault.salt.is_multiple_of(3) { 0 } else { fault.salt % LATE_MS_MAX };
+    let (own, director) = (env.clone(), Arc::clone(director));
+    env.spawn("prove-repeat", async move {
+        own.sleep(Duration::from_millis(late_ms)).await;
+        match own.timeout(ANSWER_TIME_MAX, repeat(&own, &director, &frame)).await {
+            Ok(Ok(())) => director.took_effect(FaultKind::RequestRepeated, &format!("{late_ms} ms later")),
+            Ok(Err(_)) | Err(_) => director.give_back(fault),
+        }
+    });
+}
+
+/// The broker handles a connection's requests in order: once it answers the question behind the repeat, it has
+/// handled the repeat.
+async fn repeat(env: &Env, director: &Director, frame: &Bytes) -> io::Result<()> {
+    let upstream = director.upstream().ok_or(io::ErrorKind::NotConnected)?;
+    let (mut from, mut to) = split(env.connect(&upstream).await?);
+    to.write_all_buf(&mut sized(frame)).await?;
+    let question = encode_request(BEHIND, None, &ApiVersionsRequest::default(), 0).map_err(io::Error::other)?;
+    to.write_all(&question).await?;
+    let mut decoder = FrameDecoder::default();
+    for _ in 0..ANSWERS_MAX {
+        match next_frame(&mut decoder, &mut from).await? {
+            Some(answer) if correlation_id(&answer) == Some(BEHIND) => return Ok(()),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    Err(io::ErrorKind::UnexpectedEof.into())
+}
