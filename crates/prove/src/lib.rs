@@ -5,5 +5,8 @@ pub mod faults;
 pub mod history;
 pub mod input;
 pub mod payload;
-pub mod report;
 mod proxy;
+pub mod report;
+mod run;
+
+pub use run::{Progress, ProveError, ProveOptions, ReadError, Step, TargetError, Unwatched, prove};

@@ -46,6 +46,12 @@ pub(crate) struct Serve {
     /// Keep unsynced bytes in this process only, so that SIGKILL is a power cut; the seed decides what is torn.
     #[arg(long, value_name = "SEED", hide = true)]
     simulated_disk: Option<u64>,
+    /// A member of a consumer-protocol group that says nothing for this long is out, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 45_000, hide = true)]
+    group_session_ms: u32,
+    /// How often such a member has to say something, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 5_000, hide = true)]
+    group_heartbeat_ms: u32,
 }
 
 fn host_and_port(text: &str) -> std::result::Result<(String, u16), String> {
@@ -73,6 +79,8 @@ pub(crate) async fn run(command: Serve, form: Form) -> Result<()> {
     let mut config = BrokerConfig::new(&command.data);
     config.default_durability = command.durability;
     config.advertise.clone_from(&command.advertise);
+    config.consumer_session_timeout_ms = command.group_session_ms;
+    config.consumer_heartbeat_interval_ms = command.group_heartbeat_ms;
     let broker = Broker::open(env, config).await.map_err(|error| cannot_open(&command.data, &error))?;
     let address = match broker.listen(&command.listen).await {
         Ok(address) => address,

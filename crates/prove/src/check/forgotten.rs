@@ -14,7 +14,8 @@ pub(crate) fn lost_and_forgotten(view: &View<'_>) -> (Finding, Finding) {
     let mut lost = Tally::new(view, Anomaly::Lost);
     let mut forgotten = Tally::new(view, forgotten_in(view.history.stamp.phase));
     for index in 0..view.workload.records.len() {
-        if view.outcome(index) == Outcome::NotSent {
+        // Whoever was told that the record is not stored has lost nothing.
+        if matches!(view.outcome(index), Outcome::NotSent | Outcome::NotAppended) {
             continue;
         }
         match view.established_us(index) {
@@ -32,7 +33,13 @@ fn forgotten_in(phase: Phase) -> Anomaly {
     }
 }
 
-fn established(view: &View<'_>, index: usize, since_us: u64, lost: &mut Tally<'_>, forgotten: &mut Tally<'_>) {
+fn established(
+    view: &View<'_>,
+    index: usize,
+    since_us: u64,
+    lost: &mut Tally<'_>,
+    forgotten: &mut Tally<'_>,
+) {
     let sightings = view.sightings[index];
     lost.checked += 1;
     forgotten.checked += 1;

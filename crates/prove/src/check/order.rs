@@ -76,7 +76,12 @@ impl<'a> KeyOrder<'a> {
         let next = &mut self.next[key as usize];
         if record.key_seq < *next {
             tally.sighting(Some(index), at_us, || {
-                format!("number {} of its key appears after number {}, {}", record.key_seq, *next - 1, place())
+                format!(
+                    "number {} of its key appears after number {}, {}",
+                    record.key_seq,
+                    *next - 1,
+                    place()
+                )
             });
         } else {
             *next = record.key_seq + 1;

@@ -38,7 +38,13 @@ pub(crate) fn phantom(view: &View<'_>) -> Finding {
     tally.finish()
 }
 
-fn meet(view: &View<'_>, truth: Option<Truth>, at_us: u64, place: &dyn Fn() -> String, tally: &mut Tally<'_>) {
+fn meet(
+    view: &View<'_>,
+    truth: Option<Truth>,
+    at_us: u64,
+    place: &dyn Fn() -> String,
+    tally: &mut Tally<'_>,
+) {
     tally.checked += 1;
     let index = view.genuine(truth);
     let problem = match index.map(|index| view.outcome(index)) {

@@ -79,7 +79,10 @@ fn a_clean_history_shows_nothing_and_counts_everything() {
         let (findings, successes) = check(&workload, &history);
         assert!(findings.iter().all(|finding| finding.seen == 0), "{findings:?}");
         assert!(findings.iter().all(|finding| finding.checked >= 80), "{findings:?}");
-        assert_eq!((successes.sent, successes.acked, successes.handled, successes.in_log), (100, 100, 100, 100));
+        assert_eq!(
+            (successes.sent, successes.acked, successes.handled, successes.in_log),
+            (100, 100, 100, 100)
+        );
     }
 }
 
@@ -178,8 +181,7 @@ fn without_acknowledgements_a_record_is_lost_only_when_no_ending_explains_it() {
 fn examples_name_the_faults_around_them_and_stay_few() {
     let workload = workload(100, 9);
     let mut history = clean(&workload, Phase::Kill, Durability::Cached);
-    history.faults =
-        vec![crate::history::FaultMark { at_us: 10_000, what: "killed".into() }];
+    history.faults = vec![crate::history::FaultMark { at_us: 10_000, what: "killed".into() }];
     history.deliveries.extend(history.deliveries.clone());
     let (findings, _) = check(&workload, &history);
     let duplicated = findings.iter().find(|f| f.anomaly == Anomaly::Duplicated).expect("always there");

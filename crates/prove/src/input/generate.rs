@@ -35,11 +35,14 @@ pub(crate) fn generate(seed: u64, count: usize, collector: &mut Collector) -> Re
 /// Few keys are busy and most are quiet: the smaller of two draws, squared.
 fn key(random: &mut fastrand::Rng) -> String {
     let draw = random.f64() * random.f64();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a draw from 0 to 1 times 400")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a draw from 0 to 1 times 400"
+    )]
     let rank = (draw * KEYS as f64) as usize;
     format!("{}-{rank}", KEY_STEMS[rank % KEY_STEMS.len()])
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -180,9 +180,8 @@ fn parse(text: &[u8], fields: &JsonFields, number: u64) -> Result<Parsed, Proble
         .map_err(|e| (format!("not a JSON object ({e})"), expected_line(fields)))?;
     let id = match &fields.id {
         None => number.to_string(),
-        Some(field) => scalar(&object, field)?.ok_or_else(|| {
-            (format!("the id field {field:?} is null or missing"), expected_line(fields))
-        })?,
+        Some(field) => scalar(&object, field)?
+            .ok_or_else(|| (format!("the id field {field:?} is null or missing"), expected_line(fields)))?,
     };
     let key = match &fields.key {
         None => None,
@@ -255,7 +254,8 @@ mod tests {
         encoder.finish().expect("to memory")
     }
 
-    const LINES: &str = "{\"n\":1,\"k\":\"ključ\"}\r\n\n{\"n\":2,\"k\":null}\n{\"n\":3.0,\"k\":17}\n{\"n\":\"鍵\"}";
+    const LINES: &str =
+        "{\"n\":1,\"k\":\"ključ\"}\r\n\n{\"n\":2,\"k\":null}\n{\"n\":3.0,\"k\":17}\n{\"n\":\"鍵\"}";
 
     #[test]
     fn strings_numbers_and_other_scripts_are_keys_and_ids() {

@@ -164,7 +164,9 @@ impl Collector {
 
     pub(crate) fn finish(mut self) -> Workload {
         if self.unkeyed > 0 {
-            self.workload.notes.push(format!("{} records have no key and are sent without one", self.unkeyed));
+            self.workload
+                .notes
+                .push(format!("{} records have no key and are sent without one", self.unkeyed));
         }
         if self.renamed > 0 {
             self.workload
@@ -172,9 +174,10 @@ impl Collector {
                 .push(format!("{} ids were used before and had their place appended", self.renamed));
         }
         if self.shortened > 0 {
-            self.workload
-                .notes
-                .push(format!("{} records are longer than {BODY_BYTES_MAX} bytes and are sent cut off", self.shortened));
+            self.workload.notes.push(format!(
+                "{} records are longer than {BODY_BYTES_MAX} bytes and are sent cut off",
+                self.shortened
+            ));
         }
         self.workload
     }
@@ -184,12 +187,7 @@ impl Collector {
 ///
 /// # Errors
 /// [`InputError`] names the file, the line and what was expected there.
-pub async fn load(
-    env: &Env,
-    input: Input,
-    limit: Option<usize>,
-    seed: u64,
-) -> Result<Workload, InputError> {
+pub async fn load(env: &Env, input: Input, limit: Option<usize>, seed: u64) -> Result<Workload, InputError> {
     if !env.has_threads() {
         return load_blocking(env, &input, limit, seed);
     }
@@ -203,12 +201,7 @@ pub async fn load(
     result.await.map_err(|_| InputError::Thread(std::io::Error::other("input thread ended")))?
 }
 
-fn load_blocking(
-    env: &Env,
-    input: &Input,
-    limit: Option<usize>,
-    seed: u64,
-) -> Result<Workload, InputError> {
+fn load_blocking(env: &Env, input: &Input, limit: Option<usize>, seed: u64) -> Result<Workload, InputError> {
     let mut collector = Collector::default();
     match input {
         Input::File { path, fields } => read_file(path, fields, limit, &mut collector)?,
@@ -270,7 +263,8 @@ mod tests {
     #[test]
     fn sequences_count_within_a_key_and_ids_stay_unique() {
         let mut collector = Collector::default();
-        for (id, key) in [("a", Some("x")), ("b", Some("y")), ("a", Some("x")), ("c", None), ("a", Some("x"))] {
+        for (id, key) in [("a", Some("x")), ("b", Some("y")), ("a", Some("x")), ("c", None), ("a", Some("x"))]
+        {
             collector.add(id, key, b"", 7).expect("fits");
         }
         let workload = collector.finish();

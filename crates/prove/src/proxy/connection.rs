@@ -12,10 +12,10 @@ use poruka_env::{Env, Stream};
 use poruka_wire::frame::FrameDecoder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 
-use super::director::Director;
+use super::director::{Director, Taken};
 use super::frames::{self, Asked, What};
 use super::repeat;
-use crate::faults::{FaultKind, Planned};
+use crate::faults::FaultKind;
 
 /// Pieces of a dribbled request at most; the rest goes in one.
 const PIECES_MAX: usize = 48;
@@ -31,7 +31,7 @@ enum Awaited {
     /// The proxy's own question before an unanswered produce.
     EndsBefore,
     /// The same question behind it.
-    EndsBehind { asked: Asked, fault: Planned },
+    EndsBehind { asked: Asked, fault: Taken },
 }
 
 struct Connection<'a> {
@@ -71,7 +71,8 @@ impl Connection<'_> {
 
     fn produces_awaited(&self) -> u64 {
         let awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
-        awaited.iter().filter(|one| matches!(one, Awaited::Client(asked) if asked.is_produce())).count() as u64
+        awaited.iter().filter(|one| matches!(one, Awaited::Client(asked) if asked.is_produce())).count()
+            as u64
     }
 
     async fn requests(&self, mut from: Reader, mut to: Writer) -> io::Result<()> {
@@ -109,18 +110,17 @@ impl Connection<'_> {
     }
 
     /// Passes a part of the request on and ends the connection.
-    async fn cut(&self, frame: &Bytes, fault: Planned, to: &mut Writer) -> io::Result<()> {
+    async fn cut(&self, frame: &Bytes, fault: Taken, to: &mut Writer) -> io::Result<()> {
         let length = frame.len() + 4;
         // At least the size and a byte of the header, at most all but the last byte.
-        let part = 5 + usize::try_from(fault.salt % (length as u64 - 5).max(1)).unwrap_or(0);
+        let part = 5 + usize::try_from(fault.salt() % (length as u64 - 5).max(1)).unwrap_or(0);
         let bytes = sized(frame).copy_to_bytes(part.min(length - 1));
         let written = async {
             to.write_all(&bytes).await?;
             to.flush().await
         };
-        match written.await {
-            Ok(()) => self.director.took_effect(FaultKind::RequestCut, &format!("after byte {part} of {length}")),
-            Err(_) => self.director.give_back(fault),
+        if written.await.is_ok() {
+            fault.took_effect(&format!("after byte {part} of {length}"));
         }
         Err(io::ErrorKind::ConnectionAborted.into())
     }
@@ -130,7 +130,7 @@ impl Connection<'_> {
             return to.write_all_buf(&mut sized(frame)).await;
         };
         let mut rest = sized(frame);
-        let mut random = fastrand::Rng::with_seed(fault.salt);
+        let mut random = fastrand::Rng::with_seed(fault.salt());
         for piece in 1..=PIECES_MAX {
             if !rest.has_remaining() {
                 break;
@@ -143,7 +143,7 @@ impl Connection<'_> {
             }
         }
         to.write_all_buf(&mut rest).await?;
-        self.director.took_effect(FaultKind::Dribbled, "");
+        fault.took_effect("");
         Ok(())
     }
 
@@ -152,7 +152,7 @@ impl Connection<'_> {
         let What::Produce { records, .. } = &asked.what else { return Ok(()) };
         let question = || frames::ask_ends(self.director.topic(), records.keys());
         let fault = self.director.take(FaultKind::ResponseDropped);
-        if let (Some(_), Some(question)) = (fault, question()) {
+        if let (Some(_), Some(question)) = (&fault, question()) {
             self.expect(Awaited::EndsBefore);
             to.write_all(&question).await?;
         }
@@ -188,14 +188,10 @@ impl Connection<'_> {
                 let appended = frames::appended(&frame, asked.version);
                 // From here on the request is no longer in the list of this connection.
                 let settled = Settle(self.director);
-                if appended && self.director.take(FaultKind::ResponseDropped).is_some() {
-                    self.director.took_effect(FaultKind::ResponseDropped, "");
-                    return Err(io::ErrorKind::ConnectionAborted.into());
+                if appended {
+                    self.drop_answer(FaultKind::ResponseDropped)?;
                 }
-                if let Some(fault) = self.director.take(FaultKind::Delayed) {
-                    self.env.sleep(Duration::from_millis(fault.salt % DELAY_MS_MAX)).await;
-                    self.director.took_effect(FaultKind::Delayed, "");
-                }
+                self.delay().await;
                 if !self.director.may_pass(appended).await {
                     return Err(io::ErrorKind::ConnectionAborted.into());
                 }
@@ -204,15 +200,28 @@ impl Connection<'_> {
                 Ok(())
             }
             What::OffsetCommit => {
-                if frames::committed(&frame, asked.version)
-                    && self.director.take(FaultKind::CommitResponseDropped).is_some()
-                {
-                    self.director.took_effect(FaultKind::CommitResponseDropped, "");
-                    return Err(io::ErrorKind::ConnectionAborted.into());
+                if frames::committed(&frame, asked.version) {
+                    self.drop_answer(FaultKind::CommitResponseDropped)?;
                 }
+                self.delay().await;
                 to.write_all_buf(&mut sized(&frame)).await
             }
             What::Other => to.write_all_buf(&mut sized(&frame)).await,
+        }
+    }
+
+    /// Swallows an answer and cuts the connection, when that is due.
+    fn drop_answer(&self, kind: FaultKind) -> io::Result<()> {
+        let Some(fault) = self.director.take(kind) else { return Ok(()) };
+        fault.took_effect("");
+        Err(io::ErrorKind::ConnectionAborted.into())
+    }
+
+    async fn delay(&self) {
+        if let Some(fault) = self.director.take(FaultKind::Delayed) {
+            let ms = fault.salt() % DELAY_MS_MAX;
+            self.env.sleep(Duration::from_millis(ms)).await;
+            fault.took_effect(&format!("by {ms} ms"));
         }
     }
 
@@ -221,7 +230,7 @@ impl Connection<'_> {
         before: &std::collections::BTreeMap<i32, i64>,
         behind: &std::collections::BTreeMap<i32, i64>,
         asked: &Asked,
-        fault: Planned,
+        fault: Taken,
     ) -> io::Result<()> {
         let What::Produce { records, .. } = &asked.what else { return Ok(()) };
         let moved = |(partition, count): (&i32, &i64)| {
@@ -229,10 +238,9 @@ impl Connection<'_> {
             *count > 0 && ends.is_some_and(|(before, behind)| behind - before >= *count)
         };
         if records.is_empty() || !records.iter().all(moved) {
-            self.director.give_back(fault);
             return Ok(());
         }
-        self.director.took_effect(FaultKind::ResponseDropped, "acks=0, the end of the log moved");
+        fault.took_effect("acks=0, the end of the log moved");
         Err(io::ErrorKind::ConnectionAborted.into())
     }
 }

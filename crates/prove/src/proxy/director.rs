@@ -3,7 +3,7 @@
 //! One mutex over small state; nothing waits while holding it.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use poruka_env::{Env, Mono};
@@ -107,6 +107,11 @@ impl Director {
         self.state().upstream.clone()
     }
 
+    /// Counts the broker's processes.
+    pub(crate) fn generation(&self) -> u64 {
+        self.state().generation
+    }
+
     pub(crate) fn set_upstream(&self, addr: &str) {
         self.state().upstream = Some(addr.to_owned());
     }
@@ -132,30 +137,17 @@ impl Director {
     }
 
     /// Takes the next fault of a kind, when its place in the work has been reached.
-    pub(crate) fn take(&self, kind: FaultKind) -> Option<Planned> {
+    pub(crate) fn take(self: &Arc<Self>, kind: FaultKind) -> Option<Taken> {
         let mut state = self.state();
         state.due(kind)?;
-        state.waiting[kind as usize].pop_front()
+        let fault = state.waiting[kind as usize].pop_front()?;
+        Some(Taken { director: Arc::clone(self), fault, effective: false })
     }
 
-    /// The fault had no effect: it is to be made again.
-    pub(crate) fn give_back(&self, fault: Planned) {
-        self.state().waiting[fault.kind as usize].push_front(fault);
-    }
-
-    /// The fault took effect.
-    pub(crate) fn took_effect(&self, kind: FaultKind, detail: &str) {
-        let at_us = self.now_us();
-        let title = kind.title(self.phase);
-        let what = if detail.is_empty() { title.to_owned() } else { format!("{title}: {detail}") };
-        let mut state = self.state();
-        state.effective[kind as usize] += 1;
-        state.marks.push((at_us, kind, what));
-    }
-
-    /// How many faults have not been made yet.
+    /// How many faults have not taken effect yet.
     pub(crate) fn outstanding(&self) -> u64 {
-        self.state().waiting.iter().map(|waiting| waiting.len() as u64).sum()
+        let state = self.state();
+        state.planned.iter().zip(&state.effective).map(|(planned, made)| planned.saturating_sub(*made)).sum()
     }
 
     pub(crate) fn counts(&self) -> Vec<FaultCount> {
@@ -263,6 +255,39 @@ impl Director {
     }
 }
 
+/// A fault that is being made. Without an effect it is to be made again.
+pub(crate) struct Taken {
+    director: Arc<Director>,
+    fault: Planned,
+    effective: bool,
+}
+
+impl Taken {
+    /// The fault's seeded number.
+    pub(crate) fn salt(&self) -> u64 {
+        self.fault.salt
+    }
+
+    /// The fault took effect.
+    pub(crate) fn took_effect(mut self, detail: &str) {
+        self.effective = true;
+        let (kind, at_us) = (self.fault.kind, self.director.now_us());
+        let title = kind.title(self.director.phase);
+        let what = if detail.is_empty() { title.to_owned() } else { format!("{title}: {detail}") };
+        let mut state = self.director.state();
+        state.effective[kind as usize] += 1;
+        state.marks.push((at_us, kind, what));
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if !self.effective {
+            self.director.state().waiting[self.fault.kind as usize].push_front(self.fault);
+        }
+    }
+}
+
 impl State {
     fn due(&self, kind: FaultKind) -> Option<()> {
         let next = self.waiting[kind as usize].front()?;
@@ -275,24 +300,26 @@ mod tests {
     use super::*;
     use poruka_guarantee::Name;
 
-    fn director(records: u64) -> Director {
+    fn director(records: u64) -> Arc<Director> {
         let plan = FaultPlan::new(1, Name::Durable, Phase::Kill, records);
-        Director::new(&Env::real(), Phase::Kill, "t", &plan)
+        Arc::new(Director::new(&Env::real(), Phase::Kill, "t", &plan))
     }
 
     #[test]
     fn a_fault_waits_for_its_place_and_comes_again_until_it_takes_effect() {
         let director = director(1000);
-        assert_eq!(director.take(FaultKind::RequestCut), None);
+        assert!(director.take(FaultKind::RequestCut).is_none());
         director.progress(1000);
         let fault = director.take(FaultKind::RequestCut).expect("due");
-        director.give_back(fault);
-        assert_eq!(director.take(FaultKind::RequestCut), Some(fault));
-        director.took_effect(FaultKind::RequestCut, "");
+        let salt = fault.salt();
+        drop(fault);
+        let again = director.take(FaultKind::RequestCut).expect("due again");
+        assert_eq!(again.salt(), salt);
+        again.took_effect("");
         let count = director.counts()[FaultKind::RequestCut as usize];
         assert_eq!((count.planned, count.effective), (12, 1));
         director.stop();
-        assert_eq!(director.take(FaultKind::RequestCut), None);
+        assert!(director.take(FaultKind::RequestCut).is_none());
     }
 
     #[tokio::test]

@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use poruka_wire::api::ProduceRequest;
-use poruka_wire::api::{
-    ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic, TIMESTAMP_LATEST,
-};
 use poruka_wire::api::OffsetCommitRequest;
+use poruka_wire::api::ProduceRequest;
+use poruka_wire::api::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic, TIMESTAMP_LATEST};
 use poruka_wire::frame::{decode_request, decode_request_header, decode_response, encode_request};
 use poruka_wire::{ApiKey, ErrorCode, Reader};
 
@@ -47,7 +45,9 @@ impl Asked {
 /// Reads a request frame (without its size). What cannot be read is passed on as it is: the broker will refuse it.
 pub(crate) fn asked(frame: &Bytes) -> Asked {
     let mut reader = Reader::new(frame.clone());
-    let Ok(header) = decode_request_header(&mut reader) else { return Asked { version: 0, what: What::Other } };
+    let Ok(header) = decode_request_header(&mut reader) else {
+        return Asked { version: 0, what: What::Other };
+    };
     let version = header.api_version;
     let what = match header.key() {
         Some(ApiKey::Produce) => produce(&mut reader, version).unwrap_or(What::Other),
@@ -93,7 +93,9 @@ pub(crate) fn appended(frame: &Bytes, version: i16) -> bool {
 
 /// Whether the answer to a commit says that everything was stored.
 pub(crate) fn committed(frame: &Bytes, version: i16) -> bool {
-    let Ok((_, answer)) = decode_response::<OffsetCommitRequest>(frame.clone(), version) else { return false };
+    let Ok((_, answer)) = decode_response::<OffsetCommitRequest>(frame.clone(), version) else {
+        return false;
+    };
     let mut outcomes = answer.topics.iter().flat_map(|topic| &topic.partitions).peekable();
     outcomes.peek().is_some() && outcomes.all(|outcome| outcome.error_code == ErrorCode::None)
 }

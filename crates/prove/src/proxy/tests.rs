@@ -7,11 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use poruka_env::sim::Sim;
 use poruka_env::{Env, Stream};
-use poruka_guarantee::Name;
 use poruka_wire::api::{
     ApiVersionsRequest, ApiVersionsResponse, ListOffsetsPartitionResponse, ListOffsetsRequest,
-    ListOffsetsResponse, ListOffsetsTopicResponse, PartitionProduceData, PartitionProduceResponse, ProduceRequest,
-    ProduceResponse, TopicProduceData, TopicProduceResponse,
+    ListOffsetsResponse, ListOffsetsTopicResponse, PartitionProduceData, PartitionProduceResponse,
+    ProduceRequest, ProduceResponse, TopicProduceData, TopicProduceResponse,
 };
 use poruka_wire::frame::{
     FrameDecoder, decode_request, decode_request_header, decode_response, encode_request, encode_response,
@@ -93,7 +92,9 @@ impl ToyBroker {
                     ..Default::default()
                 });
                 let mut answer = ListOffsetsResponse::default();
-                answer.topics.push(ListOffsetsTopicResponse { name: TOPIC.into(), partitions: partitions.collect() });
+                answer
+                    .topics
+                    .push(ListOffsetsTopicResponse { name: TOPIC.into(), partitions: partitions.collect() });
                 encode_response::<ListOffsetsRequest>(id, &answer, version)
             }
             _ => encode_response::<ApiVersionsRequest>(id, &ApiVersionsResponse::default(), version),
@@ -250,7 +251,7 @@ fn an_ending_meets_appends_whose_answers_were_held_back() {
         assert_eq!((in_flight.unacked, in_flight.appended), (1, 1), "appended, and the client does not know");
         assert_eq!(broker.end(), 1);
         director.broker_ended();
-        director.took_effect(fault.kind, "");
+        fault.took_effect("");
         assert_eq!(client.answer().await, None);
         assert_eq!(director.in_flight().unacked, 0);
     });

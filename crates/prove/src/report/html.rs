@@ -216,7 +216,9 @@ fn phase_column(page: &mut String, phase: &PhaseReport) -> std::fmt::Result {
     let bars: Vec<(String, u64, u64)> = phase
         .faults
         .iter()
-        .map(|count| (count.kind.title(phase.phase).replace(" (simulated disk)", ""), count.planned, count.effective))
+        .map(|count| {
+            (count.kind.title(phase.phase).replace(" (simulated disk)", ""), count.planned, count.effective)
+        })
         .collect();
     page.push_str(&svg::fault_bars(&bars, "Faults: took effect / planned"));
     for note in &phase.notes {

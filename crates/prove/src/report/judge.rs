@@ -62,7 +62,9 @@ fn judge_name(name: Name, runs: &[PhaseRun]) -> NameReport {
     let cells: Vec<Cell> = Anomaly::ALL
         .into_iter()
         .map(|anomaly| match own.is_empty() {
-            true => empty_cell(anomaly, if name.built() { CellState::NotApplicable } else { CellState::NotBuilt }),
+            true => {
+                empty_cell(anomaly, if name.built() { CellState::NotApplicable } else { CellState::NotBuilt })
+            }
             false => judge_cell(name, anomaly, &own, runs, &missing),
         })
         .collect();

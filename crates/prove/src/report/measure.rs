@@ -132,7 +132,12 @@ impl Latency {
             p90_us: histogram.value_at_quantile(0.9),
             p99_us: histogram.value_at_quantile(0.99),
             max_us: histogram.max(),
-            columns: columns.iter().enumerate().skip(first).map(|(at, count)| (bound_of(at), *count)).collect(),
+            columns: columns
+                .iter()
+                .enumerate()
+                .skip(first)
+                .map(|(at, count)| (bound_of(at), *count))
+                .collect(),
         }
     }
 }

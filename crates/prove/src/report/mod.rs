@@ -23,9 +23,9 @@ pub use receipt::{Written, write};
 /// Exit code when every claim held.
 pub const EXIT_KEPT: u8 = 0;
 /// Exit code when a claim was broken.
-pub const EXIT_BROKEN: u8 = 1;
+pub const EXIT_BROKEN: u8 = 8;
 /// Exit code when a claim could neither be confirmed nor broken.
-pub const EXIT_NOT_PROVEN: u8 = 3;
+pub const EXIT_NOT_PROVEN: u8 = 9;
 
 /// What is said of a claim, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

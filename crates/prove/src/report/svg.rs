@@ -116,7 +116,11 @@ fn float(count: u64) -> f64 {
     count as f64
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "labels of positive, small numbers")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "labels of positive, small numbers"
+)]
 fn whole(value: f64) -> u64 {
     value.round() as u64
 }
@@ -124,7 +128,11 @@ fn whole(value: f64) -> u64 {
 /// A value at or above `value` whose quarters are round numbers.
 fn round_top(value: f64) -> f64 {
     let unit = 10_f64.powf(value.max(1.0).log10().floor());
-    [1.0, 2.0, 4.0, 8.0, 10.0].into_iter().map(|step| step * unit).find(|top| *top >= value).unwrap_or(10.0 * unit)
+    [1.0, 2.0, 4.0, 8.0, 10.0]
+        .into_iter()
+        .map(|step| step * unit)
+        .find(|top| *top >= value)
+        .unwrap_or(10.0 * unit)
 }
 
 fn x_of(at_us: f64, span_us: f64) -> f64 {
@@ -190,15 +198,20 @@ pub(crate) fn latency_over_time(line: &Timeline, phase: Phase, acknowledges: boo
         time_us(whole(span_us)),
         time_us(highest)
     );
-    let mut picture = Picture::new(170.0, &format!("Latency from {what}: median and 99th percentile"), &describe);
+    let mut picture =
+        Picture::new(170.0, &format!("Latency from {what}: median and 99th percentile"), &describe);
     picture.grid(1.0, |share| time_us(whole(10_f64.powf(low + share * (high - low)))));
     let bottom = picture.height - BOTTOM;
     let points = |values: &[Option<u64>]| -> Vec<(f64, f64)> {
-        let y = |value: u64| bottom - (bottom - TOP) * ((float(value.max(1)).log10() - low) / (high - low).max(1.0));
+        let y = |value: u64| {
+            bottom - (bottom - TOP) * ((float(value.max(1)).log10() - low) / (high - low).max(1.0))
+        };
         values
             .iter()
             .enumerate()
-            .filter_map(|(step, value)| Some((float(line.step_us) * (float(step as u64) + 0.5), y((*value)?))))
+            .filter_map(|(step, value)| {
+                Some((float(line.step_us) * (float(step as u64) + 0.5), y((*value)?)))
+            })
             .map(|(at, y)| (x_of(at, span_us), y))
             .collect()
     };
@@ -253,8 +266,18 @@ pub(crate) fn fault_bars(counts: &[(String, u64, u64)], title: &str) -> String {
     for (at, (what, planned, effective)) in counts.iter().enumerate() {
         let y = TOP + ROW * float(at as u64);
         picture.text((NAMES - 8.0, y + 12.0), "end", what);
-        picture.bar("bar-planned", (NAMES, y + 3.0), (unit * float(*planned), 11.0), &format!("{planned} planned"));
-        picture.bar("bar", (NAMES, y + 3.0), (unit * float(*effective), 11.0), &format!("{effective} took effect"));
+        picture.bar(
+            "bar-planned",
+            (NAMES, y + 3.0),
+            (unit * float(*planned), 11.0),
+            &format!("{planned} planned"),
+        );
+        picture.bar(
+            "bar",
+            (NAMES, y + 3.0),
+            (unit * float(*effective), 11.0),
+            &format!("{effective} took effect"),
+        );
         let end = NAMES + unit * float(*planned.max(effective)) + 6.0;
         picture.text((end, y + 12.0), "start", &format!("{effective} / {planned}"));
     }

@@ -37,7 +37,10 @@ pub(crate) fn time_us(us: u64) -> String {
 /// Text of a record, safe for a terminal and for a page: control characters and those that turn the direction of
 /// writing become a mark.
 pub(crate) fn plain(text: &str) -> String {
-    let hides = |char: char| char.is_control() || matches!(char, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let hides = |char: char| {
+        char.is_control()
+            || matches!(char, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     text.chars().map(|char| if hides(char) { '\u{fffd}' } else { char }).collect()
 }
 
@@ -55,7 +58,10 @@ mod tests {
 
     #[test]
     fn numbers_stay_short_and_true() {
-        assert_eq!([0, 9_999, 40_123, 336_776, 3_367_760].map(short_count), ["0", "9999", "40.1k", "336k", "3.3M"]);
+        assert_eq!(
+            [0, 9_999, 40_123, 336_776, 3_367_760].map(short_count),
+            ["0", "9999", "40.1k", "336k", "3.3M"]
+        );
         assert_eq!([7, 1_000, 1_234_567].map(long_count), ["7", "1,000", "1,234,567"]);
         assert_eq!(plain("a\u{1b}[31m\u{202e}č"), "a\u{fffd}[31m\u{fffd}č");
         assert_eq!([7, 1_250, 45_678, 3_250_000].map(time_us), ["7 µs", "1.2 ms", "45 ms", "3.2 s"]);

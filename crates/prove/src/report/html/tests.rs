@@ -53,9 +53,16 @@ fn phase_run(name: Name, phase: Phase, seen: &[(Anomaly, u64)]) -> PhaseRun {
         at_us: 1_200_000,
         faults: vec!["broker killed with sends in flight (12 ms before)".into()],
     };
-    let forgotten = if phase == Phase::Kill { Anomaly::ForgottenAfterKill } else { Anomaly::ForgottenAfterPowerLoss };
-    let looked_for =
-        [Anomaly::Lost, Anomaly::Duplicated, Anomaly::Reordered, Anomaly::Phantom, forgotten, Anomaly::Stalled];
+    let forgotten =
+        if phase == Phase::Kill { Anomaly::ForgottenAfterKill } else { Anomaly::ForgottenAfterPowerLoss };
+    let looked_for = [
+        Anomaly::Lost,
+        Anomaly::Duplicated,
+        Anomaly::Reordered,
+        Anomaly::Phantom,
+        forgotten,
+        Anomaly::Stalled,
+    ];
     let of = |anomaly| Finding {
         anomaly,
         checked: RECORDS,
@@ -70,7 +77,14 @@ fn phase_run(name: Name, phase: Phase, seen: &[(Anomaly, u64)]) -> PhaseRun {
         report: PhaseReport {
             phase,
             duration_us: 4_100_000,
-            successes: Successes { sent: RECORDS, acked: RECORDS, handled: RECORDS, in_log: RECORDS, unknown: 3, refused: 0 },
+            successes: Successes {
+                sent: RECORDS,
+                acked: RECORDS,
+                handled: RECORDS,
+                in_log: RECORDS,
+                unknown: 3,
+                refused: 0,
+            },
             faults: FaultKind::ALL.map(|kind| FaultCount { kind, planned: 12, effective: 11 }).to_vec(),
             timeline,
             ack_latency: if history.acknowledges { ack_latency } else { Default::default() },
@@ -86,11 +100,11 @@ pub(crate) fn sample() -> Report {
         let forgot = [(Anomaly::ForgottenAfterKill, 1200), (Anomaly::ForgottenAfterPowerLoss, 900)];
         runs.push(phase_run(Name::BestEffort, phase, &forgot));
         runs.push(phase_run(Name::AtMostOnce, phase, &[(Anomaly::Lost, 31)]));
-        runs.push(phase_run(Name::AtLeastOnce, phase, &[
-            (Anomaly::Duplicated, 40),
-            (Anomaly::Reordered, 812),
-            (Anomaly::ForgottenAfterPowerLoss, 17),
-        ]));
+        runs.push(phase_run(
+            Name::AtLeastOnce,
+            phase,
+            &[(Anomaly::Duplicated, 40), (Anomaly::Reordered, 812), (Anomaly::ForgottenAfterPowerLoss, 17)],
+        ));
         runs.push(phase_run(Name::Ordered, phase, &[]));
         runs.push(phase_run(Name::Durable, phase, &[(Anomaly::Lost, u64::from(phase == Phase::Power))]));
     }
@@ -150,6 +164,7 @@ fn the_receipt_hashes_itself_and_is_written_whole() {
     let parsed: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(parsed["seed"], 42);
     assert_eq!(parsed["names"].as_array().map(Vec::len), Some(7));
-    let names: Vec<_> = std::fs::read_dir(folder.path()).expect("there").flatten().map(|f| f.file_name()).collect();
+    let names: Vec<_> =
+        std::fs::read_dir(folder.path()).expect("there").flatten().map(|f| f.file_name()).collect();
     assert_eq!(names.len(), 2, "{names:?}");
 }

@@ -15,8 +15,14 @@ fn run(name: Name, phase: Phase, seen: &[(Anomaly, u64)]) -> PhaseRun {
         seen: seen.iter().find(|(which, _)| *which == anomaly).map_or(0, |(_, seen)| *seen),
         examples: Vec::new(),
     };
-    let looked_for =
-        [Anomaly::Lost, Anomaly::Duplicated, Anomaly::Reordered, Anomaly::Phantom, forgotten, Anomaly::Stalled];
+    let looked_for = [
+        Anomaly::Lost,
+        Anomaly::Duplicated,
+        Anomaly::Reordered,
+        Anomaly::Phantom,
+        forgotten,
+        Anomaly::Stalled,
+    ];
     PhaseRun {
         name,
         findings: looked_for.into_iter().map(of).collect(),
@@ -25,7 +31,14 @@ fn run(name: Name, phase: Phase, seen: &[(Anomaly, u64)]) -> PhaseRun {
         report: PhaseReport {
             phase,
             duration_us: 1,
-            successes: Successes { sent: 1000, acked: 1000, handled: 1000, in_log: 1000, unknown: 0, refused: 0 },
+            successes: Successes {
+                sent: 1000,
+                acked: 1000,
+                handled: 1000,
+                in_log: 1000,
+                unknown: 0,
+                refused: 0,
+            },
             faults: FaultKind::ALL.map(|kind| FaultCount { kind, planned: 12, effective: 12 }).to_vec(),
             timeline: Timeline::default(),
             ack_latency: Latency::default(),
@@ -39,16 +52,17 @@ fn run(name: Name, phase: Phase, seen: &[(Anomaly, u64)]) -> PhaseRun {
 fn good_run() -> Vec<PhaseRun> {
     let mut runs = Vec::new();
     for phase in Phase::ALL {
-        runs.push(run(Name::BestEffort, phase, &[
-            (Anomaly::ForgottenAfterKill, 9),
-            (Anomaly::ForgottenAfterPowerLoss, 9),
-        ]));
+        runs.push(run(
+            Name::BestEffort,
+            phase,
+            &[(Anomaly::ForgottenAfterKill, 9), (Anomaly::ForgottenAfterPowerLoss, 9)],
+        ));
         runs.push(run(Name::AtMostOnce, phase, &[(Anomaly::Lost, 5)]));
-        runs.push(run(Name::AtLeastOnce, phase, &[
-            (Anomaly::Duplicated, 3),
-            (Anomaly::Reordered, 3),
-            (Anomaly::ForgottenAfterPowerLoss, 3),
-        ]));
+        runs.push(run(
+            Name::AtLeastOnce,
+            phase,
+            &[(Anomaly::Duplicated, 3), (Anomaly::Reordered, 3), (Anomaly::ForgottenAfterPowerLoss, 3)],
+        ));
         runs.push(run(Name::Ordered, phase, &[]));
         runs.push(run(Name::Durable, phase, &[]));
     }
@@ -106,7 +120,9 @@ fn too_few_faults_or_successes_or_a_missing_phase_prove_nothing() {
             }
         },
         |runs| {
-            for run in runs.iter_mut().filter(|run| run.name == Name::Durable && run.report.phase == Phase::Power) {
+            for run in
+                runs.iter_mut().filter(|run| run.name == Name::Durable && run.report.phase == Phase::Power)
+            {
                 run.report.faults[FaultKind::ALL.len() - 1].effective = 2;
             }
         },
