@@ -29,7 +29,6 @@ pub struct LogEngine {
     context: Arc<Context>,
     registry: Arc<Registry>,
     workers: Mutex<Vec<Worker>>,
-    stop: Arc<workers::Stop>,
     lock: Lock,
 }
 
@@ -64,17 +63,16 @@ impl LogEngine {
             first_checkpoint(&context, &registry)?;
         }
         let lock: Lock = Arc::new(Mutex::new(Some(lock)));
-        let stop = Arc::new(workers::Stop::default());
         let started = [
             driver::start(&env, journal, writer, Arc::clone(&lock)),
-            workers::start_checkpoints(&context, &registry, Arc::clone(&stop), Arc::clone(&lock)),
+            workers::start_checkpoints(&context, &registry, Arc::clone(&lock)),
         ];
         let mut workers = Vec::new();
         for worker in started {
             workers.push(worker.map_err(at(root))?);
         }
         let workers = Mutex::new(workers);
-        Ok((Arc::new(LogEngine { context, registry, workers, stop, lock }), report))
+        Ok((Arc::new(LogEngine { context, registry, workers, lock }), report))
     }
 
     /// Makes a partition, or returns the one with that topic id and number (its sizes are set anew).
@@ -200,7 +198,6 @@ impl LogEngine {
             log.lock().closed = true;
         }
         self.context.journal.stop();
-        self.stop.stop(&self.context.checkpoint);
         let env = &self.context.env;
         while !self.workers_have_ended() {
             env.sleep(CLOSE_POLL).await;
@@ -236,7 +233,6 @@ fn first_checkpoint(context: &Arc<Context>, registry: &Arc<Registry>) -> Result<
 impl Drop for LogEngine {
     fn drop(&mut self) {
         self.context.journal.stop();
-        self.stop.stop(&self.context.checkpoint);
     }
 }
 

@@ -2,40 +2,22 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::checkpointer::{Checkpointing, Next};
 use crate::context::Context;
-use crate::doorbell::Doorbell;
 use crate::journal::driver::Worker;
 use crate::partition::snapshot::Kind;
 use crate::registry::Registry;
 
-/// Tells the worker to end.
-#[derive(Debug, Default)]
-pub(crate) struct Stop(AtomicBool);
-
-impl Stop {
-    pub(crate) fn stop(&self, bell: &Doorbell) {
-        self.0.store(true, Ordering::Release);
-        bell.ring();
-    }
-
-    fn is_set(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-}
-
 /// Pause before a checkpoint that failed is tried again.
 const RETRY: Duration = Duration::from_millis(200);
 
-/// Starts the worker; it makes a checkpoint whenever the bell rings, until told to stop, and drops `keep`
-/// then.
+/// Starts the worker; it makes a checkpoint whenever the bell rings. It ends, and drops `keep`, after the journal's
+/// driver has: a journal whose ring is full can only end with its help.
 pub(crate) fn start_checkpoints(
     context: &Arc<Context>,
     registry: &Arc<Registry>,
-    stop: Arc<Stop>,
     keep: impl Send + Sync + 'static,
 ) -> io::Result<Worker> {
     let (env, context, registry) = (context.env.clone(), Arc::clone(context), Arc::clone(registry));
@@ -44,21 +26,22 @@ pub(crate) fn start_checkpoints(
             let _keep = keep;
             loop {
                 context.checkpoint.wait();
+                if is_over(&context) {
+                    break;
+                }
                 let mut making = Checkpointing::begin(&context, &registry, Kind::Running);
-                while !stop.is_set() {
+                loop {
                     match making.step() {
                         Next::Step => {}
                         Next::AfterJournal(index) => context.journal.wait_durable_blocking(index),
                         Next::Done => break,
                         Next::Failed => {
+                            give_up_if_stopping(&context);
                             context.checkpoint.wait_at_most(RETRY);
                             context.checkpoint.ring();
                             break;
                         }
                     }
-                }
-                if stop.is_set() || context.journal.is_poisoned() {
-                    break;
                 }
             }
         };
@@ -69,23 +52,36 @@ pub(crate) fn start_checkpoints(
         let _keep = keep;
         loop {
             context.checkpoint.wait_async().await;
+            if is_over(&context) {
+                break;
+            }
             let mut making = Checkpointing::begin(&context, &registry, Kind::Running);
-            while !stop.is_set() {
+            loop {
                 match making.step() {
                     Next::Step => clock.sleep(Duration::ZERO).await,
                     Next::AfterJournal(_) => clock.sleep(Duration::from_millis(1)).await,
                     Next::Done => break,
                     Next::Failed => {
+                        give_up_if_stopping(&context);
                         clock.sleep(RETRY).await;
                         context.checkpoint.ring();
                         break;
                     }
                 }
             }
-            if stop.is_set() || context.journal.is_poisoned() {
-                break;
-            }
         }
     };
     Ok(Worker::Task(env.spawn("checkpoint", body)))
+}
+
+fn is_over(context: &Context) -> bool {
+    context.journal.is_finished() || context.journal.is_poisoned()
+}
+
+/// A journal that waits for a checkpoint that cannot be made would never end.
+fn give_up_if_stopping(context: &Context) {
+    if context.journal.is_stopping() && context.journal.is_starved() {
+        let error = io::Error::other("the journal is full and no checkpoint can be written");
+        context.journal.poison(&context.root, &error);
+    }
 }

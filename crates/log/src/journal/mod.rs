@@ -61,6 +61,8 @@ struct Core {
     state: JournalState<Told, Arc<SegmentFile>>,
     idle: bool,
     stopping: bool,
+    /// The driver has ended: everything pushed is durable, or never will be.
+    finished: bool,
 }
 
 /// A batch on its way into the journal.
@@ -107,7 +109,7 @@ impl Journal {
         let state = JournalState::new(shape, position);
         let standing = Standing { durable: state.durable_index(), backlog_bytes: 0, poisoned: false };
         Self {
-            core: Mutex::new(Core { state, idle: false, stopping: false }),
+            core: Mutex::new(Core { state, idle: false, stopping: false, finished: false }),
             work: Condvar::new(),
             work_task: Notify::new(),
             durable: Condvar::new(),
@@ -190,7 +192,7 @@ impl Journal {
             !core.state.is_poisoned()
                 && !core.state.is_starved()
                 && core.state.durable_index() < index
-                && !core.stopping
+                && !core.finished
         };
         drop(self.durable.wait_while(core, waits).unwrap_or_else(PoisonError::into_inner));
     }
@@ -251,8 +253,16 @@ impl Journal {
         let mut core = self.core();
         core.stopping = true;
         core.state.close();
-        self.durable.notify_all();
         self.wake(&mut core);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.core().stopping
+    }
+
+    /// The driver has ended.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.core().finished
     }
 
     /// One step of the driver. `retry` holds a group for which there was no room.
@@ -267,7 +277,12 @@ impl Journal {
                     self.checkpoint.ring();
                     return Turn::Idle;
                 }
-                None if core.stopping => return Turn::Stopped,
+                None if core.stopping => {
+                    core.finished = true;
+                    self.durable.notify_all();
+                    self.checkpoint.ring();
+                    return Turn::Stopped;
+                }
                 None => {
                     core.idle = true;
                     return Turn::Idle;

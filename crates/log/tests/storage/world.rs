@@ -16,6 +16,7 @@ use poruka_env::sim::{Process, Sim};
 use poruka_log::{
     AppendError, Class, LogConfig, LogEngine, OpenError, OpenReport, Origin, PartitionLog, Ticket,
 };
+use poruka_wire::Uuid;
 
 use crate::common::{Stamp, batch, body, read_all, spec};
 
@@ -43,7 +44,35 @@ pub(crate) struct Model {
     maybe: Option<Bytes>,
     sequence: i32,
     timestamp: i64,
+    /// A deletion was asked for and not answered.
+    maybe_deleted: bool,
 }
+
+impl Model {
+    fn new(topic: &'static str, id: u8, class: Class) -> Model {
+        Model {
+            topic,
+            id,
+            class,
+            accepted: Vec::new(),
+            promised: 0,
+            given: 0,
+            log_start: 0,
+            maybe: None,
+            sequence: 0,
+            timestamp: 0,
+            maybe_deleted: false,
+        }
+    }
+
+    /// The topic is gone; the next one of its name is another.
+    fn reset(&mut self) {
+        *self = Model::new(self.topic, self.id + IDS_BETWEEN, self.class);
+    }
+}
+
+/// Distance between the ids of a topic and of the next one with its name.
+const IDS_BETWEEN: u8 = 3;
 
 /// How a life ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,22 +100,10 @@ impl World {
         let sim = Sim::new(seed);
         let disk = FakeDisk::in_memory(seed);
         let process = sim.process(disk.clone());
-        let model = |topic, id, class| Model {
-            topic,
-            id,
-            class,
-            accepted: Vec::new(),
-            promised: 0,
-            given: 0,
-            log_start: 0,
-            maybe: None,
-            sequence: 0,
-            timestamp: 0,
-        };
         let models = vec![
-            model("s", 1, Class::Synced),
-            model("c", 2, Class::Cached),
-            model("s.two", 3, Class::Synced),
+            Model::new("s", 1, Class::Synced),
+            Model::new("c", 2, Class::Cached),
+            Model::new("s.two", 3, Class::Synced),
         ];
         let (config, rng) = (crate::common::small(), Rng::with_seed(seed));
         World { sim, process, disk, config, rng, models, engine: None, report: OpenReport::default() }
@@ -132,7 +149,8 @@ impl World {
                 80..90 => self.see(which, &log),
                 90..93 => self.repeat(which, &log),
                 93..95 => self.delete_some(which, &log),
-                95..97 => self.engine().checkpoint_soon(),
+                95 => self.delete(which),
+                96..98 => self.engine().checkpoint_soon(),
                 _ => self.let_pass(),
             }
         }
@@ -225,6 +243,14 @@ impl World {
         }
     }
 
+    fn delete(&mut self, which: usize) {
+        let (engine, model) = (self.engine(), &mut self.models[which]);
+        match self.sim.block_on(engine.delete(Uuid([model.id; 16]))) {
+            Ok(()) => model.reset(),
+            Err(_) => model.maybe_deleted = true,
+        }
+    }
+
     /// The process ends.
     pub(crate) fn end(&mut self, end: End) {
         let engine = self.engine.take();
@@ -245,6 +271,13 @@ impl World {
     /// Compares the recovered engine with the model, and makes the model what is there.
     pub(crate) fn check(&mut self, end: End) {
         for which in 0..self.models.len() {
+            let engine = self.engine();
+            let model = &mut self.models[which];
+            if std::mem::take(&mut model.maybe_deleted) && engine.get(Uuid([model.id; 16]), 0).is_none() {
+                model.reset();
+            }
+            let is_back = model.id.checked_sub(IDS_BETWEEN).and_then(|id| engine.get(Uuid([id; 16]), 0));
+            assert!(is_back.is_none(), "{}: a deleted topic is back", model.topic);
             let log = self.log(which).expect("created again or found");
             let model = &mut self.models[which];
             let found = read_all(&log, self.rng.usize(100..20_000));
