@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::checkpoint::{Checkpoint, PartitionRecord};
 use crate::context::{Context, Discarded};
 use crate::journal::state::Position;
-use crate::layout::{CHECKPOINT, JOURNAL};
+use crate::layout::{CHECKPOINT, JOURNAL, TOPICS};
 use crate::partition::PartitionLog;
 use crate::partition::snapshot::{Kind, SyncError};
 use crate::registry::Registry;
@@ -112,8 +112,13 @@ impl Checkpointing {
         let disk = self.context.disk();
         checkpoint.write(disk, &self.context.root.join(JOURNAL).join(CHECKPOINT))?;
         self.context.journal.checkpointed(self.position.lap);
+        let has_folders = self.trash.iter().any(|discarded| matches!(discarded, Discarded::Path(_)));
         for discarded in self.trash.drain(..) {
-            discarded.remove(self.context.disk());
+            discarded.remove(disk);
+        }
+        if has_folders {
+            // A name may be used again: what was under it must not come back after a crash.
+            disk.sync_dir(&self.context.root.join(TOPICS))?;
         }
         Ok(())
     }

@@ -145,17 +145,18 @@ impl LogEngine {
     /// # Errors
     /// See [`CreateError`]; some partitions may be gone and others not.
     pub async fn delete(&self, topic_id: Uuid) -> Result<(), CreateError> {
-        let gone: Vec<Arc<PartitionLog>> = {
+        let (mut gone, mut last) = (Vec::new(), None);
+        {
             let mut table = self.registry.table();
             let mut keys: Vec<_> =
                 table.by_key.keys().filter(|key| key.topic_id == topic_id).copied().collect();
             keys.sort_by_key(|key| key.partition);
-            keys.iter().filter_map(|key| table.by_key.remove(key)).collect()
-        };
-        let mut last = None;
-        for log in &gone {
-            if let Some(index) = log.mark_deleted()? {
-                last = Some(index);
+            for key in keys {
+                let Some(log) = table.by_key.get(&key).cloned() else { continue };
+                // In the journal first: what leaves the table leaves the next checkpoint.
+                last = log.mark_deleted()?.or(last);
+                table.by_key.remove(&key);
+                gone.push(log);
             }
         }
         if let Some(index) = last {

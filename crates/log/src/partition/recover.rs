@@ -274,7 +274,7 @@ impl<'a> Recovering<'a> {
             }
             active_base = Some(active.base());
         }
-        let mut below = Vec::new();
+        let (mut below, mut removed) = (Vec::new(), false);
         for base in self.segments_on_disk()? {
             if self.files.sealed.contains_key(&base) || active_base == Some(base) {
                 continue;
@@ -285,8 +285,13 @@ impl<'a> Recovering<'a> {
                     below.push(path);
                 } else if self.disk.exists(&path) {
                     self.disk.remove(&path).map_err(at(&path))?;
+                    removed = true;
                 }
             }
+        }
+        if removed {
+            // The same base may be used again: the old file must not come back in its place.
+            self.disk.sync_dir(&self.dir).map_err(at(&self.dir))?;
         }
         Ok((torn, below))
     }
