@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use commands::{consume, explain, group, produce, serve, topic};
+use commands::{consume, explain, group, produce, prove, serve, topic};
 use exit::Exit;
 use output::Form;
 use problem::{Problem, Result};
@@ -40,6 +40,7 @@ enum Command {
     Group(group::Group),
     Produce(produce::Produce),
     Consume(consume::Consume),
+    Prove(prove::Prove),
     Explain(explain::Explain),
 }
 
@@ -73,6 +74,7 @@ fn run(cli: Cli) -> Result<()> {
             Command::Group(command) => group::run(command, form).await,
             Command::Produce(command) => produce::run(command, form).await,
             Command::Consume(command) => consume::run(command, form).await,
+            Command::Prove(command) => prove::run(command, form).await,
             Command::Explain(command) => explain::run(&command, form),
         }
     });

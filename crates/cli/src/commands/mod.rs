@@ -5,5 +5,6 @@ mod dials;
 pub(crate) mod explain;
 pub(crate) mod group;
 pub(crate) mod produce;
+pub(crate) mod prove;
 pub(crate) mod serve;
 pub(crate) mod topic;

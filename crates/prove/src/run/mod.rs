@@ -4,6 +4,7 @@
 //! ending. Names that are asked for bring the weaker names that are their controls.
 
 mod ending;
+mod kept;
 mod library;
 mod phase;
 mod reader;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use poruka_env::Env;
 use poruka_guarantee::{Name, controls_of};
 
+use kept::Kept;
 pub use reader::ReadError;
 pub use target::TargetError;
 
@@ -39,6 +41,9 @@ pub struct ProveOptions {
     pub only: Vec<Name>,
     /// The `poruka` binary whose `serve` is the target; `None` is the running program.
     pub serve_exe: Option<PathBuf>,
+    /// Leave the brokers' data here, with `kept.json` that says what was read from it: for readers that share nothing
+    /// with this one. The folder must be empty or not there. `None` removes everything.
+    pub keep_data: Option<PathBuf>,
 }
 
 impl Default for ProveOptions {
@@ -50,6 +55,7 @@ impl Default for ProveOptions {
             seed: 1,
             only: Vec::new(),
             serve_exe: None,
+            keep_data: None,
         }
     }
 }
@@ -109,8 +115,8 @@ pub enum ProveError {
     /// The proxy cannot listen.
     #[error("listen on a local port: {0}")]
     Proxy(io::Error),
-    /// The temporary folder cannot be made.
-    #[error("make a temporary folder: {0}")]
+    /// The folder for the brokers cannot be made.
+    #[error("make the folder for the brokers: {0}")]
     Folder(io::Error),
     /// The program does not know where it is.
     #[error("find the running program: {0}")]
@@ -129,7 +135,7 @@ pub async fn prove(env: Env, options: ProveOptions, progress: &dyn Progress) -> 
         Some(exe) => exe.clone(),
         None => std::env::current_exe().map_err(ProveError::Exe)?,
     };
-    let folder = tempfile::Builder::new().prefix("poruka-prove-").tempdir().map_err(ProveError::Folder)?;
+    let kept = Kept::make(options.keep_data).map_err(ProveError::Folder)?;
     let workload = Arc::new(load(&env, options.input, options.records, options.seed).await?);
     let records = workload.records.len() as u64;
     let of = records * (names.len() * Phase::ALL.len()) as u64;
@@ -140,7 +146,7 @@ pub async fn prove(env: Env, options: ProveOptions, progress: &dyn Progress) -> 
             let setting = phase::Setting {
                 env: &env,
                 exe: &exe,
-                folder: folder.path(),
+                kept: &kept,
                 workload: &workload,
                 seed: options.seed,
                 run,
@@ -151,6 +157,7 @@ pub async fn prove(env: Env, options: ProveOptions, progress: &dyn Progress) -> 
             runs.push(phase::run(&setting, name, phase).await?);
         }
     }
+    kept.write().map_err(ProveError::Folder)?;
     let names = judge(&runs);
     Ok(Report {
         format: 1,

@@ -10,6 +10,7 @@ use poruka_guarantee::{Anomaly, Delivery, Name, Order, controls_of};
 use tokio::sync::Mutex;
 
 use super::ending::{Endings, Executioner};
+use super::kept::Kept;
 use super::library::Library;
 use super::reader::{self, read_log};
 use super::target::{Target, TargetSpec};
@@ -48,7 +49,7 @@ const GROUP: &str = "prove";
 pub(crate) struct Setting<'a> {
     pub(crate) env: &'a Env,
     pub(crate) exe: &'a Path,
-    pub(crate) folder: &'a Path,
+    pub(crate) kept: &'a Kept,
     pub(crate) workload: &'a Arc<Workload>,
     pub(crate) seed: u64,
     pub(crate) run: u64,
@@ -96,6 +97,7 @@ pub(crate) async fn run(setting: &Setting<'_>, name: Name, phase: Phase) -> Resu
     drop(consuming);
     stage.target.lock().await.start_again().await?;
     let after = stage.read(setting.env).await?;
+    setting.kept.note(name, phase, &stage.topic, &after);
     let mut endings = endings.lock().await;
     let history = History {
         stamp: stage.work.stamp,
@@ -125,7 +127,7 @@ impl Stage {
         let plan = FaultPlan::new(setting.seed, name, phase, records);
         let director = Arc::new(Director::new(env, phase, &topic, &plan));
         let proxy = Proxy::start(env, Arc::clone(&director)).await.map_err(ProveError::Proxy)?;
-        let folder = setting.folder.join(format!("{name}-{}", phase.as_str()));
+        let folder = setting.kept.folder().join(format!("{name}-{}", phase.as_str()));
         std::fs::create_dir_all(&folder).map_err(ProveError::Folder)?;
         let disk_seed = fnv64(format!("{}/{name}/disk", setting.seed).as_bytes());
         let spec = TargetSpec {
