@@ -4,7 +4,7 @@
 //! nothing if it was written; if the retries end without an answer, the commit is told as unknown, and the caller can read
 //! it back. One attempt that may have been processed makes a later refusal unknown too (the rule of producers).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use poruka_wire::api::{
@@ -120,6 +120,11 @@ pub(crate) async fn commit(
         if code.is_some_and(is_coordinator_trouble) {
             client.forget_coordinator(&committer.group);
         }
+        // Positions of a topic that was made anew are gone with it, also one whose answer was lost. Retrying until the
+        // deadline would keep the member from letting go of the old partitions, and the group from going on.
+        if code == Some(ErrorCode::UnknownTopicId) && is_outlived(client, commits).await {
+            return Err(not_ours(group, commits, false));
+        }
         // The epoch rises with each rebalance; the heartbeat brings the new one, and the partitions are still ours.
         let stale = code == Some(ErrorCode::StaleMemberEpoch)
             && who().is_some_and(|now| now.epoch != committer.epoch);
@@ -133,6 +138,20 @@ pub(crate) async fn commit(
         }
         client.back_off(attempts).await;
     }
+}
+
+/// Whether one of the topics goes by another id now: the one that was read is no more.
+async fn is_outlived(client: &Client, commits: &[Commit]) -> bool {
+    let names: BTreeSet<Str> = commits.iter().map(|commit| commit.at.topic.clone()).collect();
+    // Without an answer nothing is known, and the commit is tried again.
+    if client.refresh(&names).await.is_err() {
+        return false;
+    }
+    let metadata = client.metadata();
+    commits.iter().any(|commit| {
+        let now = metadata.topic(&commit.at.topic);
+        !commit.topic_id.is_zero() && now.is_some_and(|now| now.id != commit.topic_id)
+    })
 }
 
 fn not_ours(group: &Str, commits: &[Commit], unknown: bool) -> CommitError {

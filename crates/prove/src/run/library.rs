@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use poruka::{
-    Batch, Bus, Commit, Consumer, ConsumerOptions, Notice, Producer, ProducerOptions, Reached, Record,
-    SendError, Topic, TopicSpec,
+    Batch, Bus, Commit, ConsumeError, Consumer, ConsumerOptions, Notice, Producer, ProducerOptions, Reached,
+    Record, SendError, Topic, TopicSpec,
 };
 use poruka_env::{Env, Mono};
 use poruka_guarantee::Name;
@@ -83,8 +83,9 @@ impl Library {
         let mut consumer = topic.consumer_with(options).await.map_err(|error| error.to_string())?;
         if topic.settings().consumer.commit == Commit::BeforeHandling {
             loop {
-                let batch = consumer.next().await.map_err(|error| error.to_string())?;
-                hand_over(&batch, &handler);
+                if let Some(batch) = goes_on(consumer.next().await)? {
+                    hand_over(&batch, &handler);
+                }
             }
         }
         let mut handled = Uncommitted { since: self.env.now(), batches: BTreeMap::new() };
@@ -93,8 +94,9 @@ impl Library {
                 true => Ok(consumer.next().await),
                 false => self.env.timeout(COMMIT_EVERY, consumer.next()).await,
             };
-            if let Ok(batch) = next {
-                let batch = batch.map_err(|error| error.to_string())?;
+            if let Ok(next) = next
+                && let Some(batch) = goes_on(next)?
+            {
                 hand_over(&batch, &handler);
                 handled.add(batch, self.env.now());
             }
@@ -102,6 +104,18 @@ impl Library {
                 handled.commit(&mut consumer).await?;
             }
         }
+    }
+}
+
+/// A position that was not committed is no end: the records come again, and the consumer may be used on.
+fn goes_on<T>(result: Result<T, ConsumeError>) -> Result<Option<T>, Words> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(ConsumeError::Commit(error)) => {
+            tracing::debug!(%error, "a position was not committed");
+            Ok(None)
+        }
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -146,7 +160,7 @@ impl Uncommitted {
 
     async fn commit(&mut self, consumer: &mut Consumer) -> Result<(), Words> {
         while let Some((_, batch)) = self.batches.pop_first() {
-            consumer.commit(&batch).await.map_err(|error| error.to_string())?;
+            goes_on(consumer.commit(&batch).await)?;
         }
         Ok(())
     }
