@@ -8,5 +8,6 @@ pub mod payload;
 mod proxy;
 pub mod report;
 mod run;
+mod text;
 
 pub use run::{Progress, ProveError, ProveOptions, ReadError, Step, TargetError, Unwatched, prove};

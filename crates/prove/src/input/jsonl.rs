@@ -14,6 +14,7 @@ use flate2::bufread::MultiGzDecoder;
 use serde_json::value::RawValue;
 
 use super::{Collector, Full, NAME_BYTES_MAX};
+use crate::text::long_count;
 
 /// Bytes of one line at most.
 pub(crate) const LINE_BYTES_MAX: usize = 16 << 20;
@@ -154,12 +155,13 @@ fn note_source(path: &Path, gzip: bool, fields: &JsonFields, missing_keys: u64, 
     let or_none = |field: &Option<String>, none: &str| field.clone().unwrap_or_else(|| none.to_owned());
     collector.note(format!(
         "{} records from {name}{form} (key: {}, id: {})",
-        collector.len(),
+        long_count(collector.len() as u64),
         or_none(&fields.key, "none"),
         or_none(&fields.id, "line number"),
     ));
     if let (Some(key), 1..) = (&fields.key, missing_keys) {
-        collector.note(format!("in {missing_keys} lines the key field {key:?} is null or missing"));
+        collector
+            .note(format!("in {} lines the key field {key:?} is null or missing", long_count(missing_keys)));
     }
     if fields.parents.is_some() {
         collector.note("parents are checked for their form only: causal is not built yet".to_owned());

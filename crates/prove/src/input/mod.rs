@@ -21,6 +21,8 @@ use git::read_history;
 use jsonl::read_file;
 pub use jsonl::{InputError, JsonFields};
 
+use crate::text::long_count;
+
 /// Records of a default run, history and generated ones together.
 pub const RECORDS_DEFAULT: usize = 20_000;
 /// Records that one run holds in memory at most.
@@ -166,7 +168,7 @@ impl Collector {
         if self.unkeyed > 0 {
             self.workload
                 .notes
-                .push(format!("{} records have no key and are sent without one", self.unkeyed));
+                .push(format!("{} records have no key and are sent without one", long_count(self.unkeyed)));
         }
         if self.renamed > 0 {
             self.workload
@@ -208,7 +210,8 @@ fn load_blocking(env: &Env, input: &Input, limit: Option<usize>, seed: u64) -> R
         Input::Generated => {
             let count = limit.unwrap_or(RECORDS_DEFAULT);
             generate(seed, count, &mut collector).map_err(|Full| InputError::TooLarge)?;
-            collector.note(format!("{count} records from the generator with seed {seed}"));
+            let told = long_count(count as u64);
+            collector.note(format!("{told} records from the generator with seed {seed}"));
         }
         Input::History { folder } => {
             history_and_generated(env, folder, limit.unwrap_or(RECORDS_DEFAULT), seed, &mut collector)?;
@@ -243,8 +246,9 @@ fn history_and_generated(
     let more = count.saturating_sub(from_history);
     generate(seed, more, collector).map_err(|Full| InputError::TooLarge)?;
     collector.note(format!(
-        "{from_history} records from git log (one per commit and file, key: the file), {more} from the generator \
-         with seed {seed}"
+        "{} records from git log (one per commit and file, key: the file), {} from the generator with seed {seed}",
+        long_count(from_history as u64),
+        long_count(more as u64),
     ));
     Ok(())
 }

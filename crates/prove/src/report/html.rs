@@ -6,10 +6,10 @@ use poruka_guarantee::Anomaly;
 
 use super::palette::STYLE;
 use super::svg::{self, escaped};
-use super::text::{long_count, time_us};
 use super::{Cell, CellState, NameReport, PhaseReport, Report, Verdict};
 use crate::check::Example;
 use crate::payload::Phase;
+use crate::text::{long_count, time_us};
 
 /// The whole page. `hash` is the receipt's.
 pub fn render(report: &Report, hash: &str) -> String {
@@ -76,21 +76,21 @@ fn head(page: &mut String, report: &Report) -> std::fmt::Result {
 fn matrix(page: &mut String, report: &Report) -> std::fmt::Result {
     page.push_str(
         "<section class=\"card\" aria-label=\"Matrix of guarantees and anomalies\"><div class=\"scroll\"><table>\
-         <thead><tr><th scope=\"col\">guarantee</th>",
+         <thead><tr><th scope=\"col\">guarantee</th><th scope=\"col\">verdict</th>",
     );
     for anomaly in Anomaly::ALL {
         write!(page, "<th scope=\"col\" title=\"{}\">{}</th>", escaped(anomaly.meaning()), anomaly.code())?;
     }
-    page.push_str("<th scope=\"col\">verdict</th></tr></thead><tbody>");
+    page.push_str("</tr></thead><tbody>");
     for name in &report.names {
-        write!(page, "<tr><td><b>{}</b></td>", name.name)?;
+        let none = if name.name.built() { "not run" } else { "not built yet" };
+        write!(page, "<tr><td><b>{}</b></td><td>{}</td>", name.name, badge(name.verdict, none))?;
         for cell in &name.cells {
             matrix_cell(page, cell)?;
         }
-        let none = if name.name.built() { "not run" } else { "not built yet" };
-        write!(page, "<td>{}</td></tr>", badge(name.verdict, none))?;
+        page.push_str("</tr>");
     }
-    page.push_str("</tbody></table></div><p class=\"soft\">Seen / checked where the guarantee forbids it, (seen) where it \
+    page.push_str("</tbody></table></div><p class=\"soft\">Seen/checked where the guarantee forbids it, (seen) where it \
          allows it, · where nothing looked for it. ");
     let titles: Vec<String> = Anomaly::ALL.iter().map(|anomaly| escaped(&anomaly.to_string())).collect();
     write!(page, "{}.</p></section>", titles.join(", "))
@@ -106,7 +106,7 @@ fn matrix_cell(page: &mut String, cell: &Cell) -> std::fmt::Result {
             };
             write!(
                 page,
-                "<td class=\"{}\" title=\"{}\">{} / {} <span aria-label=\"{}\">{mark}</span></td>",
+                "<td class=\"{}\" title=\"{}\">{}/{} <span aria-label=\"{}\">{mark}</span></td>",
                 class_of(verdict),
                 escaped(&cell.notes.join("; ")),
                 long_count(cell.seen_forbidden),

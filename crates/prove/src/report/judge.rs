@@ -6,11 +6,11 @@
 
 use poruka_guarantee::{Anomaly, Claim, Failure, Name, controls_of};
 
-use super::text::times;
 use super::{Cell, CellState, NameReport, PhaseReport, Verdict};
 use crate::check::{Finding, Successes};
 use crate::faults::FaultKind;
 use crate::payload::Phase;
+use crate::text::times;
 
 /// Events that must have been checked for a verdict, whatever the size of the workload.
 pub const CHECKED_MIN: u64 = 100;
@@ -28,6 +28,8 @@ pub struct PhaseRun {
     pub blind: Vec<Anomaly>,
     /// Whether the name's producers claim outcomes.
     pub acknowledges: bool,
+    /// Whether every record was handed over and had its outcome in time.
+    pub finished: bool,
     /// The rest.
     pub report: PhaseReport,
 }
@@ -124,8 +126,12 @@ fn missing_in_phase(run: &PhaseRun) -> Vec<String> {
             FaultKind::BrokerEnded.required()
         ));
     }
-    let Successes { sent, acked, handled, .. } = run.report.successes;
-    let enough = (sent / SUCCESS_ONE_IN).max(CHECKED_MIN);
+    if !run.finished {
+        missing.push(format!("{} phase: the work did not end in time", phase.as_str()));
+    }
+    let Successes { sent, acked, handled, refused, .. } = run.report.successes;
+    // What best-effort dropped for lack of room was never on its way.
+    let enough = (sent.saturating_sub(refused) / SUCCESS_ONE_IN).max(CHECKED_MIN);
     if run.acknowledges && acked < enough {
         missing.push(format!("{} phase: {acked} of {sent} sends were acknowledged", phase.as_str()));
     }

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use poruka_guarantee::Anomaly;
 
-use super::text::{plain, short_count, time_us};
 use super::{Cell, CellState, NameReport, Report, Verdict};
+use crate::text::{plain, short_count, time_us};
 
 const GREEN: &str = "\u{1b}[32m";
 const RED: &str = "\u{1b}[1;31m";

@@ -8,7 +8,6 @@ mod palette;
 mod receipt;
 mod sha256;
 mod svg;
-mod text;
 
 use poruka_guarantee::{Anomaly, Name};
 use serde::{Serialize, Serializer};

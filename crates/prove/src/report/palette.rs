@@ -12,7 +12,7 @@ pub(crate) const STYLE: &str = r#"
   --sent: #6ea8e6; --sent-fill: #6ea8e63a; --handled: #e39a62; --p99: #bb94e0; --bar: #6ea8e6; --kill: #ff8a80; --net: #79828c; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; }
-main { max-width: 1120px; margin: 0 auto; padding: 32px 24px 64px; }
+main { max-width: 1200px; margin: 0 auto; padding: 32px 24px 64px; }
 h1 { font-size: 28px; margin: 0 0 4px; letter-spacing: -0.01em; }
 h2 { font-size: 20px; margin: 40px 0 8px; } h3 { font-size: 15px; margin: 20px 0 6px; }
 p, ul { margin: 6px 0; } a { color: var(--sent); } .soft { color: var(--soft); }
@@ -22,8 +22,8 @@ p, ul { margin: 6px 0; } a { color: var(--sent); } .soft { color: var(--soft); }
 .not-proven { color: var(--warn); background: var(--warn-bg); } .none { color: var(--soft); background: var(--grid); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px; width: 100%; }
-th, td { padding: 6px 8px; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; } th { color: var(--soft); font-weight: 600; }
+th, td { padding: 6px 7px; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
+th:nth-child(-n+2), td:nth-child(-n+2) { text-align: left; } th { color: var(--soft); font-weight: 600; }
 td.kept, td.broken, td.not-proven { font-weight: 600; } td.allowed, td.none { color: var(--soft); background: none; font-weight: 400; }
 .phases { display: grid; grid-template-columns: repeat(auto-fit, minmax(460px, 1fr)); gap: 4px 24px; }
 svg { width: 100%; height: auto; display: block; } svg text { fill: var(--soft); font: 11px system-ui, "DejaVu Sans", sans-serif; }

@@ -5,10 +5,10 @@
 
 use std::fmt::Write;
 
-use super::text::{plain, short_count, time_us};
 use crate::faults::FaultKind;
 use crate::payload::Phase;
 use crate::report::{Latency, Mark, Timeline};
+use crate::text::{plain, short_count, time_us};
 
 const WIDTH: f64 = 520.0;
 const LEFT: f64 = 46.0;
@@ -202,21 +202,23 @@ pub(crate) fn latency_over_time(line: &Timeline, phase: Phase, acknowledges: boo
         Picture::new(170.0, &format!("Latency from {what}: median and 99th percentile"), &describe);
     picture.grid(1.0, |share| time_us(whole(10_f64.powf(low + share * (high - low)))));
     let bottom = picture.height - BOTTOM;
-    let points = |values: &[Option<u64>]| -> Vec<(f64, f64)> {
-        let y = |value: u64| {
-            bottom - (bottom - TOP) * ((float(value.max(1)).log10() - low) / (high - low).max(1.0))
-        };
-        values
-            .iter()
-            .enumerate()
-            .filter_map(|(step, value)| {
-                Some((float(line.step_us) * (float(step as u64) + 0.5), y((*value)?)))
-            })
-            .map(|(at, y)| (x_of(at, span_us), y))
-            .collect()
+    let point = |step: usize, value: u64| {
+        let share = (float(value.max(1)).log10() - low) / (high - low).max(1.0);
+        (x_of(float(line.step_us) * (float(step as u64) + 0.5), span_us), bottom - (bottom - TOP) * share)
     };
-    picture.path("p99", &points(&line.p99_us), None);
-    picture.path("p50", &points(&line.p50_us), None);
+    for (class, values) in [("p99", &line.p99_us), ("p50", &line.p50_us)] {
+        // Where nothing ended, nothing was measured: the line is broken there.
+        let mut from = 0;
+        for run in values.chunk_by(|left, right| left.is_some() == right.is_some()) {
+            let mut points: Vec<(f64, f64)> =
+                run.iter().enumerate().filter_map(|(at, value)| Some(point(from + at, (*value)?))).collect();
+            if let [(x, y)] = points[..] {
+                points.push((x + 1.5, y));
+            }
+            picture.path(class, &points, None);
+            from += run.len();
+        }
+    }
     time_axis(&mut picture, span_us, &line.marks, phase);
     picture.finish()
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use poruka_env::{Env, Mono, Task};
-use poruka_guarantee::{Anomaly, Delivery, Name, Order, controls_of};
+use poruka_guarantee::{Anomaly, Name, controls_of};
 use tokio::sync::Mutex;
 
 use super::ending::{Endings, Executioner};
@@ -102,7 +102,7 @@ pub(crate) async fn run(setting: &Setting<'_>, name: Name, phase: Phase) -> Resu
     let history = History {
         stamp: stage.work.stamp,
         durability: name.guarantee().durability,
-        acknowledges: name.guarantee().delivery >= Delivery::AtLeastOnce,
+        acknowledges: stage.work.acknowledges,
         sends: stage.work.take_sends(),
         deliveries: stage.work.deliveries.take(),
         ends: std::mem::take(&mut endings.ends),
@@ -110,10 +110,7 @@ pub(crate) async fn run(setting: &Setting<'_>, name: Name, phase: Phase) -> Resu
         after,
         faults: stage.director.fault_marks(),
     };
-    let mut run = judged(setting.workload, &stage, history, duration_us);
-    if !finished {
-        run.report.notes.push("the work did not end in time".to_owned());
-    }
+    let run = PhaseRun { finished, ..judged(setting.workload, &stage, history, duration_us) };
     let took = setting.env.now() - started;
     tracing::info!(%name, phase = phase.as_str(), ms = took.as_millis() as u64, "phase done");
     Ok(run)
@@ -147,8 +144,7 @@ impl Stage {
             partitions: PARTITIONS,
         };
         let stamp = Stamp { run: setting.run, name, phase };
-        let keyed = name.guarantee().order >= Order::PerKey;
-        let work = Work::new(env, setting.workload, stamp, keyed, Arc::new(library), Arc::clone(&director));
+        let work = Work::new(env, setting.workload, stamp, Arc::new(library), Arc::clone(&director));
         let target = Arc::new(Mutex::new(target));
         let stage = Stage { name, phase, topic, director, _proxy: proxy, target, work: Arc::new(work) };
         let prepared = env.timeout(PREPARE_TIME_MAX, stage.work.bench.prepare()).await;
@@ -239,8 +235,7 @@ async fn wait_for_handlers(setting: &Setting<'_>, stage: &Stage, live: &LogRead)
     let env = setting.env;
     let entries = live.partitions.iter().flat_map(|partition| &partition.entries);
     let in_log: Vec<u32> = entries.filter_map(|entry| Some(entry.truth?.index)).collect();
-    let must = stage.name.guarantee().delivery >= Delivery::AtLeastOnce;
-    let patience = if must { STALL_TIME } else { STALL_TIME_WHERE_ALLOWED };
+    let patience = if stage.work.acknowledges { STALL_TIME } else { STALL_TIME_WHERE_ALLOWED };
     let mut last = (usize::MAX, Mono::ZERO);
     loop {
         let missing = stage.work.deliveries.missing(&in_log);
@@ -264,6 +259,7 @@ fn judged(workload: &Workload, stage: &Stage, history: History, duration_us: u64
         findings,
         blind,
         acknowledges: history.acknowledges,
+        finished: true,
         report: PhaseReport {
             phase: stage.phase,
             duration_us,

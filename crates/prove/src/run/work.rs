@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use poruka_env::{Env, Task};
+use poruka_guarantee::Delivery::AtLeastOnce;
+use poruka_guarantee::Order;
 use tokio::sync::Semaphore;
 
 use super::workbench::{BenchProducer, Deliveries, Handled, Handler, Started, Workbench};
@@ -24,6 +26,8 @@ pub(crate) const CONSUMERS: usize = 2;
 const IN_FLIGHT_MAX: u32 = 2_000;
 /// Time over which the records of a small workload are spread; a large one takes as long as it takes.
 pub(crate) const WORK_TIME: Duration = Duration::from_millis(3_200);
+/// Where nothing is acknowledged nothing slows the producers down: each record takes at least so long.
+const RECORD_TIME_WITHOUT_ACKS: Duration = Duration::from_micros(50);
 /// One record in this many is kept for the end, in case faults have to be made again.
 const RESERVE_ONE_IN: usize = 12;
 /// Between two records of the reserve, while faults are still to be made.
@@ -44,6 +48,8 @@ pub(crate) struct Work {
     pub(crate) stamp: Stamp,
     /// Whether records travel with their key, so that the key decides the partition.
     pub(crate) keyed: bool,
+    /// Whether sends are acknowledged.
+    pub(crate) acknowledges: bool,
     pub(crate) bench: Arc<dyn Workbench>,
     pub(crate) director: Arc<Director>,
     pub(crate) deliveries: Deliveries,
@@ -58,16 +64,17 @@ impl Work {
         env: &Env,
         workload: &Arc<Workload>,
         stamp: Stamp,
-        keyed: bool,
         bench: Arc<dyn Workbench>,
         director: Arc<Director>,
     ) -> Work {
         let records = workload.records.len();
+        let guarantee = stamp.name.guarantee();
         Work {
             env: env.clone(),
             workload: Arc::clone(workload),
             stamp,
-            keyed,
+            keyed: guarantee.order >= Order::PerKey,
+            acknowledges: guarantee.delivery >= AtLeastOnce,
             bench,
             director,
             deliveries: Deliveries::new(records),
@@ -195,6 +202,7 @@ async fn start_producer(work: &Work) -> Option<Arc<dyn BenchProducer>> {
 struct Pace<'a> {
     work: &'a Work,
     records: usize,
+    time: Duration,
     reserve_from: usize,
     started: poruka_env::Mono,
     reserve_until: Option<poruka_env::Mono>,
@@ -202,14 +210,23 @@ struct Pace<'a> {
 
 impl<'a> Pace<'a> {
     fn new(work: &'a Work, records: usize) -> Pace<'a> {
-        let started = work.env.now();
-        Pace { work, records, reserve_from: records - records / RESERVE_ONE_IN, started, reserve_until: None }
+        let all = u32::try_from(work.workload.records.len()).unwrap_or(u32::MAX);
+        let without_acks = if work.acknowledges { Duration::ZERO } else { RECORD_TIME_WITHOUT_ACKS * all };
+        Pace {
+            work,
+            records,
+            time: WORK_TIME.max(without_acks),
+            reserve_from: records - records / RESERVE_ONE_IN,
+            started: work.env.now(),
+            reserve_until: None,
+        }
     }
 
     async fn wait(&mut self, number: usize) {
         let env = &self.work.env;
-        let share = u32::try_from(number * 1000 / self.records.max(1)).unwrap_or(1000);
-        let due = self.started + WORK_TIME * share / 1000;
+        const PARTS: usize = 100_000;
+        let share = u32::try_from(number * PARTS / self.records.max(1)).unwrap_or(u32::MAX);
+        let due = self.started + self.time / PARTS as u32 * share;
         if env.now() < due {
             env.sleep_until(due).await;
         }

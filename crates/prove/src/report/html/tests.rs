@@ -74,6 +74,7 @@ fn phase_run(name: Name, phase: Phase, seen: &[(Anomaly, u64)]) -> PhaseRun {
         findings: looked_for.into_iter().map(of).collect(),
         blind: Vec::new(),
         acknowledges: history.acknowledges,
+        finished: true,
         report: PhaseReport {
             phase,
             duration_us: 4_100_000,

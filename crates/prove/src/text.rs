@@ -1,4 +1,4 @@
-//! Numbers for people: counts, times and shares in a few characters.
+//! Numbers and text for people: counts, times and shares in a few characters.
 
 /// A count in at most five characters: exact below 10,000, then three digits and a unit.
 pub(crate) fn short_count(count: u64) -> String {
