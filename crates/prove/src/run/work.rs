@@ -28,6 +28,10 @@ const IN_FLIGHT_MAX: u32 = 2_000;
 pub(crate) const WORK_TIME: Duration = Duration::from_millis(3_200);
 /// Where nothing is acknowledged nothing slows the producers down: each record takes at least so long.
 const RECORD_TIME_WITHOUT_ACKS: Duration = Duration::from_micros(50);
+/// Records come in bursts of at most so many, and at least so many bursts: neighbours are under way together, as in life,
+/// and even a small workload has requests enough for every fault.
+const BURST_MAX: usize = 16;
+const BURSTS_MIN: usize = 40;
 /// One record in this many is kept for the end, in case faults have to be made again.
 const RESERVE_ONE_IN: usize = 12;
 /// Between two records of the reserve, while faults are still to be made.
@@ -225,7 +229,8 @@ impl<'a> Pace<'a> {
     async fn wait(&mut self, number: usize) {
         let env = &self.work.env;
         const PARTS: usize = 100_000;
-        let share = u32::try_from(number * PARTS / self.records.max(1)).unwrap_or(u32::MAX);
+        let burst = (self.records / BURSTS_MIN).clamp(1, BURST_MAX);
+        let share = u32::try_from(number / burst * burst * PARTS / self.records.max(1)).unwrap_or(u32::MAX);
         let due = self.started + self.time / PARTS as u32 * share;
         if env.now() < due {
             env.sleep_until(due).await;
@@ -288,3 +293,6 @@ fn handler(work: &Arc<Work>, consumer: u32) -> Handler {
         work.deliveries.add(Delivery { at_us, consumer, partition, offset, truth });
     })
 }
+
+#[cfg(test)]
+mod tests;
