@@ -87,16 +87,19 @@ fn invent(history: &mut History, pick: usize) -> bool {
     true
 }
 
+/// The record may stand in the log more than once: the group has to stand before the first place.
 fn stall(history: &mut History, pick: usize) -> bool {
-    let Some(at) = chosen(history.live.partitions.len(), pick) else { return false };
-    let count = history.live.partitions.len();
-    for partition in (0..count).map(|step| (at + step) % count) {
-        let read = &mut history.live.partitions[partition];
-        let Some(entry) = read.entries.last() else { continue };
-        let (Some(truth), offset) = (entry.truth, entry.offset) else { continue };
-        read.committed = read.committed.min(offset);
-        history.deliveries.retain(|delivery| delivery.truth.is_none_or(|told| told.index != truth.index));
-        return true;
+    let logs = &mut history.live.partitions;
+    let genuine: Vec<u32> =
+        logs.iter().flat_map(|log| log.entries.last()?.truth).map(|truth| truth.index).collect();
+    let Some(at) = chosen(genuine.len(), pick) else { return false };
+    let index = genuine[at];
+    let is_it = |entry: &&Entry| entry.truth.is_some_and(|truth| truth.index == index);
+    for log in logs {
+        if let Some(first) = log.entries.iter().find(is_it) {
+            log.committed = log.committed.min(first.offset);
+        }
     }
-    false
+    history.deliveries.retain(|delivery| delivery.truth.is_none_or(|truth| truth.index != index));
+    true
 }

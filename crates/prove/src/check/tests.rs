@@ -241,6 +241,22 @@ proptest! {
 }
 
 #[test]
+fn a_stall_is_planted_even_where_the_last_record_stands_in_the_log_twice() {
+    let workload = workload(60, 5);
+    let mut history = clean(&workload, Phase::Kill, Durability::Synced);
+    for log in &mut history.live.partitions {
+        let first = log.entries[0];
+        log.entries.push(Entry { offset: log.committed, truth: first.truth });
+        log.committed += 1;
+    }
+    for pick in 0..PARTITIONS {
+        let mut history = history.clone();
+        assert!(plant(Anomaly::Stalled, &mut history, pick));
+        assert!(seen_of(&workload, &history, Anomaly::Stalled) > 0);
+    }
+}
+
+#[test]
 fn the_generated_workload_is_a_workload_like_any_other() {
     let env = poruka_env::Env::real();
     let loaded = futures_free_block_on(crate::input::load(&env, Input::Generated, Some(50), 3));
