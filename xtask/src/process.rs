@@ -1,8 +1,8 @@
-//! Running other programs: each in a process group of its own, each with a time bound, so that nothing hangs a run
-//! and nothing outlives it.
+//! Running other programs, each with a time bound, so that nothing hangs a run. They stay in our process group: Ctrl-C
+//! ends them with us.
 
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -38,7 +38,7 @@ fn tail(stderr: &str, stdout: &str) -> String {
 /// Runs a program whose output goes straight to the terminal.
 pub(crate) fn stream(command: &mut Command, bound: Duration) -> Result<()> {
     let name = describe(command);
-    command.process_group(0).stdin(Stdio::null());
+    command.stdin(Stdio::null());
     let mut child = command.spawn().context(format!("start {name}"))?;
     wait(&mut child, bound, &name).and_then(|status| {
         if status.success() { Ok(()) } else { Err(Failure::new(format!("{name}: {}", how(status)))) }
@@ -66,7 +66,7 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn start(command: &mut Command, with_input: bool) -> Result<Running> {
         let name = describe(command);
-        command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command.stdin(if with_input { Stdio::piped() } else { Stdio::null() });
         let mut child = command.spawn().context(format!("start {name}"))?;
         let (stdout, stderr) = (Arc::default(), Arc::default());
@@ -136,7 +136,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if !self.ended() {
-            kill_group(self.child.id());
+            drop(self.child.kill());
             drop(self.child.wait());
         }
     }
@@ -161,7 +161,7 @@ fn wait(child: &mut Child, bound: Duration, name: &str) -> Result<std::process::
     match ended {
         Some(status) => status.context(format!("wait for {name}")),
         None => {
-            kill_group(child.id());
+            drop(child.kill());
             drop(child.wait());
             Err(Failure::new(format!("{name}: killed, it took longer than {} s", bound.as_secs())))
         }
@@ -183,11 +183,6 @@ pub(crate) fn signal(pid: u32, signal: &str) -> Result<()> {
         true => Ok(()),
         false => Err(Failure::new(format!("could not send {signal} to process {pid}"))),
     }
-}
-
-/// Ends a process that we started as the head of a group, and its children.
-fn kill_group(pid: u32) {
-    drop(Command::new("kill").args(["-KILL", "--"]).arg(format!("-{pid}")).stderr(Stdio::null()).status());
 }
 
 fn describe(command: &Command) -> String {

@@ -36,6 +36,9 @@ fn check(root: &Path) -> Result<Vec<String>> {
         if name != "xtask/banned-words.txt" {
             breaches.extend(word_breaches(&name, &text, &banned));
         }
+        if name.ends_with(".md") {
+            breaches.extend(command_breaches(&name, &text));
+        }
         if name.starts_with("docs/decisions/") && name.ends_with(".md") {
             breaches.extend(decision_breaches(&name, &text));
         }
@@ -97,6 +100,14 @@ fn decision_breaches(name: &str, text: &str) -> Vec<String> {
     missing.map(|part| format!("{name} has no part {part:?}, as a heading or in bold")).collect()
 }
 
+/// Commands of ours that a document shows and that do not exist.
+fn command_breaches(name: &str, text: &str) -> Vec<String> {
+    let shown = text.match_indices("cargo xtask ").map(|(at, found)| &text[at + found.len()..]);
+    let words = shown.filter_map(|rest| rest.split(|c: char| !c.is_ascii_lowercase()).next());
+    let unknown = words.filter(|word| !word.is_empty() && !crate::USAGE.contains(&format!("\n  {word} ")));
+    unknown.map(|word| format!("{name} shows `cargo xtask {word}`, which does not exist")).collect()
+}
+
 /// `KEY: reason` lines; `#` opens a comment.
 fn entries(path: &Path) -> Result<Vec<(String, String)>> {
     let text = std::fs::read_to_string(path).context(format!("read {}", path.display()))?;
@@ -147,6 +158,15 @@ mod tests {
     fn a_word_inside_another_is_not_that_word() {
         assert!(has_word("a stub here", "stub") && has_word("stub", "stub") && has_word("(stub)", "stub"));
         assert!(!has_word("stubborn", "stub") && !has_word("a_stub_b", "stub"));
+    }
+
+    #[test]
+    fn a_command_that_is_shown_has_to_exist() {
+        assert!(
+            command_breaches("a.md", "`cargo xtask ci` and cargo xtask kafka up, `cargo xtask tidy`")
+                .is_empty()
+        );
+        assert_eq!(command_breaches("a.md", "`cargo xtask plants`").len(), 1);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::failure::{Context, Failure, Result};
 use crate::{paths, process};
 
-const INSTALL: Duration = Duration::from_secs(900);
+const INSTALL: Duration = Duration::from_secs(1800);
 const CARGO_DENY_VERSION: &str = "0.20.2";
 
 /// Makes sure that `program` can be run; installs Debian's `packages` when it cannot.

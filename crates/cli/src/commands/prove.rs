@@ -51,7 +51,7 @@ pub(crate) struct Prove {
     /// Replays the workload and the plan of faults.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Only this name and the weaker ones that it needs as controls; may be repeated.
+    /// Only this name (such as durable) and the weaker ones that it needs as controls; may be repeated.
     #[arg(long, value_name = "NAME")]
     only: Vec<Name>,
     /// Where report.html and report.json go.

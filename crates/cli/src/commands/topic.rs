@@ -53,7 +53,8 @@ enum TopicAction {
 struct Create {
     /// The topic.
     topic: String,
-    /// The guarantee that it is for. Without it the broker's defaults hold: synced on a Poruka broker.
+    /// The guarantee that it is for: best-effort, at-most-once, at-least-once, ordered or durable. Without it the
+    /// broker's defaults hold: synced on a Poruka broker.
     #[arg(long, value_name = "NAME")]
     guarantee: Option<Name>,
     /// Turn the guarantee's delivery dial.

@@ -56,6 +56,14 @@ pub enum InputError {
         /// What would have been right.
         expected: String,
     },
+    /// A key field that no line has: a slip of the hand would switch the check of order off.
+    #[error("no line of {} has the key field {field:?}; expected it in at least one", path.display())]
+    NoKey {
+        /// The file.
+        path: PathBuf,
+        /// The field.
+        field: String,
+    },
     /// There is nothing to send.
     #[error("{what} holds no records; expected at least one line")]
     Empty {
@@ -94,7 +102,7 @@ fn read_from(
         Box::new(plain)
     };
     let limit = limit.unwrap_or(usize::MAX);
-    let mut missing_keys = 0_u64;
+    let (mut missing_keys, mut records) = (0_u64, 0_u64);
     let mut number = 0_u64;
     let mut line = Vec::new();
     while collector.len() < limit {
@@ -123,9 +131,13 @@ fn read_from(
         }
         let parsed = parse(text, fields, number).map_err(|(problem, expected)| bad(problem, &expected))?;
         missing_keys += u64::from(fields.key.is_some() && parsed.key.is_none());
+        records += 1;
         collector
             .add(&parsed.id, parsed.key.as_deref(), text, number)
             .map_err(|Full| InputError::TooLarge)?;
+    }
+    if let (Some(field), true) = (&fields.key, records > 0 && missing_keys == records) {
+        return Err(InputError::NoKey { path: path.to_owned(), field: field.clone() });
     }
     note_source(path, is_gzip, fields, missing_keys, collector);
     Ok(())

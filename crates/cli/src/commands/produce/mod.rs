@@ -44,7 +44,7 @@ pub(crate) struct Produce {
     /// Every line is a JSON object, and this field is the record's key.
     #[arg(long, value_name = "FIELD")]
     key_field: Option<String>,
-    /// What to promise for each record.
+    /// What to promise for each record: best-effort, at-most-once, at-least-once, ordered or durable.
     #[arg(long, value_name = "NAME", default_value = "at-least-once")]
     guarantee: Name,
 }
