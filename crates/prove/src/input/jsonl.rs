@@ -136,7 +136,9 @@ fn read_from(
             .add(&parsed.id, parsed.key.as_deref(), text, number)
             .map_err(|Full| InputError::TooLarge)?;
     }
-    if let (Some(field), true) = (&fields.key, records > 0 && missing_keys == records) {
+    // A part of a file that was cut off by the limit proves nothing.
+    let whole = records > 0 && collector.len() < limit;
+    if let (Some(field), true) = (&fields.key, whole && missing_keys == records) {
         return Err(InputError::NoKey { path: path.to_owned(), field: field.clone() });
     }
     note_source(path, is_gzip, fields, missing_keys, collector);
@@ -321,9 +323,23 @@ mod tests {
     }
 
     #[test]
+    fn a_key_field_that_no_line_has_is_a_slip_and_told() {
+        let said = |limit| {
+            read(b"{\"n\":1}\n{\"n\":2}\n", &fields("k", "n"), limit).err().map(|error| error.to_string())
+        };
+        assert_eq!(
+            said(None).as_deref(),
+            Some("no line of in.jsonl has the key field \"k\"; expected it in at least one")
+        );
+        assert_eq!(said(Some(1)), None);
+    }
+
+    #[test]
     fn parents_must_be_a_list() {
         let with_parents = JsonFields { parents: Some("p".into()), ..fields("k", "n") };
-        assert!(read(b"{\"n\":1,\"p\":[\"0\",2]}\n{\"n\":2,\"p\":null}", &with_parents, None).is_ok());
+        assert!(
+            read(b"{\"n\":1,\"k\":1,\"p\":[\"0\",2]}\n{\"n\":2,\"p\":null}", &with_parents, None).is_ok()
+        );
         assert!(read(b"{\"n\":1,\"p\":3}", &with_parents, None).is_err());
     }
 }
