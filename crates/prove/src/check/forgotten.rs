@@ -43,7 +43,7 @@ fn established(
     let sightings = view.sightings[index];
     lost.checked += 1;
     forgotten.checked += 1;
-    if sightings.live == 0 && !view.ended_after(since_us) {
+    if sightings.live == 0 && !view.ended_since(index) {
         lost.sighting(Some(index), since_us, || {
             format!("{} and in no log, though the broker ran on", relied_on(view, index))
         });
@@ -69,7 +69,7 @@ fn never_established(view: &View<'_>, index: usize, lost: &mut Tally<'_>) {
         return;
     }
     lost.checked += 1;
-    let explained = view.storage_forgets() && view.ended_after(at_us);
+    let explained = view.storage_forgets() && view.ended_since(index);
     if view.sightings[index].live == 0 && !explained {
         lost.sighting(Some(index), at_us, || "sent once and never seen".to_owned());
     }

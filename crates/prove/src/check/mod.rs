@@ -1,7 +1,7 @@
 //! The checker: one history in, one finding per anomaly out. Pure.
 //!
 //! Rules, by anomaly. "Established" means acknowledged, or handed to a handler: from then on somebody relies on it.
-//! - A1 lost: established and in no log although the broker was not ended since; or in the log, passed over by the
+//! - A1 lost: established and in no log although the broker was not ended since its send began; or in the log, passed over by the
 //!   group's commit and never handled; or, where nothing is acknowledged, sent and never seen although no ending
 //!   explains it.
 //! - A2 duplicated: twice in the log, or handled twice.

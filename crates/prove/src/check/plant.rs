@@ -28,7 +28,7 @@ fn chosen(count: usize, pick: usize) -> Option<usize> {
 fn acked(history: &History, since_us: u64) -> Vec<usize> {
     let counts = |index: &usize| {
         let send = &history.sends[*index];
-        matches!(send.outcome, Outcome::Acked { .. }) && send.ended_us > since_us
+        matches!(send.outcome, Outcome::Acked { .. }) && send.began_us > since_us
     };
     (0..history.sends.len()).filter(counts).collect()
 }

@@ -82,9 +82,11 @@ impl<'a> View<'a> {
         [acked, self.sightings[index].first_handled_us].into_iter().flatten().min()
     }
 
-    /// Whether the broker was ended, with work in flight, after this moment.
-    pub(crate) fn ended_after(&self, at_us: u64) -> bool {
-        self.history.ends.last().is_some_and(|end| end.at_us >= at_us)
+    /// Whether the broker was ended, with work in flight, after the send of this record began. Not after its outcome was
+    /// known: an answer may be on its way while the broker that gave it is ended.
+    pub(crate) fn ended_since(&self, index: usize) -> bool {
+        let began_us = self.history.sends.get(index).map_or(0, |send| send.began_us);
+        self.history.ends.last().is_some_and(|end| end.at_us >= began_us)
     }
 
     /// Whether the topic's storage forgets at this phase's kind of ending.
