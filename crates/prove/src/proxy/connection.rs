@@ -191,7 +191,7 @@ impl Connection<'_> {
                 if appended {
                     self.drop_answer(FaultKind::ResponseDropped)?;
                 }
-                self.delay().await;
+                self.delay().await?;
                 if !self.director.may_pass(appended).await {
                     return Err(io::ErrorKind::ConnectionAborted.into());
                 }
@@ -203,7 +203,7 @@ impl Connection<'_> {
                 if frames::committed(&frame, asked.version) {
                     self.drop_answer(FaultKind::CommitResponseDropped)?;
                 }
-                self.delay().await;
+                self.delay().await?;
                 to.write_all_buf(&mut sized(&frame)).await
             }
             What::Other => to.write_all_buf(&mut sized(&frame)).await,
@@ -217,12 +217,17 @@ impl Connection<'_> {
         Err(io::ErrorKind::ConnectionAborted.into())
     }
 
-    async fn delay(&self) {
-        if let Some(fault) = self.director.take(FaultKind::Delayed) {
-            let ms = fault.salt() % DELAY_MS_MAX;
-            self.env.sleep(Duration::from_millis(ms)).await;
-            fault.took_effect(&format!("by {ms} ms"));
+    /// An answer of a broker that was ended meanwhile is not delivered: it would pass for one of the broker that runs
+    /// now, and what the ending made forgotten would look lost without a reason.
+    async fn delay(&self) -> io::Result<()> {
+        let Some(fault) = self.director.take(FaultKind::Delayed) else { return Ok(()) };
+        let (generation, ms) = (self.director.generation(), fault.salt() % DELAY_MS_MAX);
+        self.env.sleep(Duration::from_millis(ms)).await;
+        if self.director.generation() != generation {
+            return Err(io::ErrorKind::ConnectionAborted.into());
         }
+        fault.took_effect(&format!("by {ms} ms"));
+        Ok(())
     }
 
     fn judge_ends(

@@ -256,3 +256,22 @@ fn an_ending_meets_appends_whose_answers_were_held_back() {
         assert_eq!(director.in_flight().unacked, 0);
     });
 }
+
+/// A late answer would pass for one of the next broker: what the ending made forgotten then looked lost for no reason.
+#[test]
+fn an_answer_that_was_delayed_over_an_ending_is_never_delivered() {
+    simulated(8, async |env| {
+        let delayed = Planned { kind: FaultKind::Delayed, at: 1, salt: 100 };
+        let (broker, director, proxy) = world(&env, FaultPlan { faults: vec![delayed] }).await;
+        director.progress(1);
+        let mut client = Client::connect(&env, proxy.addr()).await;
+        client.produce(1).await.expect("open");
+        for _ in 0..50 {
+            env.sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(broker.end(), 1, "appended, and the answer is on its way");
+        director.broker_ended();
+        assert_eq!(client.answer().await, None);
+        assert_eq!(effective(&director, FaultKind::Delayed), 0, "it is made again");
+    });
+}
