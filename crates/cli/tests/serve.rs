@@ -90,6 +90,18 @@ fn a_folder_of_something_else_and_a_file_are_refused_and_left_alone() {
 }
 
 #[test]
+fn a_path_that_cannot_be_a_folder_is_not_called_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = dir.path().join("taken");
+    std::fs::write(&taken, "mine").unwrap();
+    for data in [taken.clone(), taken.join("inside")] {
+        let error = fails(run(&mut serve(data.to_str().unwrap(), "127.0.0.1:0"), b""), 5);
+        assert!(error.contains("name a folder with --data"), "{error}");
+        assert!(!error.contains("report this"), "{error}");
+    }
+}
+
+#[test]
 fn a_wrong_address_is_a_wrong_argument() {
     let said = fails(run(poruka().args(["serve", "--advertise", "nowhere"]), b""), 2);
     assert!(said.contains("expected HOST:PORT"), "{said}");

@@ -145,6 +145,8 @@ pub(crate) fn cannot_open(data: &Path, error: &OpenError) -> Problem {
         OpenError::Log(LogError::Io { error, .. }) if error.kind() == std::io::ErrorKind::StorageFull => {
             problem.next("free some space; nothing that was acknowledged is lost")
         }
+        // Nothing of ours is there to keep: the path is a file, or no folder can be made in its place.
+        _ if !data.is_dir() => problem.next("name a folder with --data, or a place where one can be made"),
         _ => problem.next("keep the folder as it is, and restore it from a copy or report this"),
     }
 }
