@@ -35,6 +35,7 @@ const STEPS: &[Step] = &[
     Step { name: "docs", minutes_max: 10, run: docs },
     Step { name: "tests", minutes_max: 25, run: tests },
     Step { name: "kafka-conformance", minutes_max: 15, run: kafka_conformance },
+    Step { name: "release", minutes_max: 20, run: release },
     Step { name: "foreign-clients", minutes_max: 25, run: foreign_clients },
     Step { name: "prove", minutes_max: 5, run: prove_default },
     Step { name: "reread", minutes_max: 2, run: reread },
@@ -170,6 +171,11 @@ fn kafka_conformance(_: &Context, bound: Duration) -> Result<Done> {
     tested
 }
 
+/// Built here, so that no later step pays for it within its own bound.
+fn release(_: &Context, bound: Duration) -> Result<Done> {
+    cargo(&["build", "--release", "--package", "poruka-cli"], bound)
+}
+
 fn foreign_clients(_: &Context, _: Duration) -> Result<Done> {
     crate::clients::main(&[]).map(|()| Done::Ran)
 }
@@ -231,6 +237,6 @@ mod tests {
     fn all_steps_together_stay_inside_their_bound() {
         // A machine that hits every bound still ends; the usual run is far below.
         let minutes: u64 = STEPS.iter().map(|step| step.minutes_max).sum();
-        assert!(minutes <= 140, "{minutes} minutes");
+        assert!(minutes <= 160, "{minutes} minutes");
     }
 }
