@@ -37,7 +37,7 @@ const STEPS: &[Step] = &[
     Step { name: "kafka-conformance", minutes_max: 15, run: kafka_conformance },
     Step { name: "release", minutes_max: 20, run: release },
     Step { name: "foreign-clients", minutes_max: 25, run: foreign_clients },
-    Step { name: "prove", minutes_max: 10, run: prove_default },
+    Step { name: "prove", minutes_max: 5, run: prove_default },
     Step { name: "reread", minutes_max: 2, run: reread },
     Step { name: "prove-flights", minutes_max: 8, run: prove_flights },
     Step { name: "prove-history", minutes_max: 8, run: prove_history },
