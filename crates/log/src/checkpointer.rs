@@ -11,6 +11,8 @@
 use std::io;
 use std::sync::Arc;
 
+use poruka_env::Mono;
+
 use crate::checkpoint::{Checkpoint, PartitionRecord};
 use crate::context::{Context, Discarded};
 use crate::journal::state::Position;
@@ -41,6 +43,7 @@ pub(crate) struct Checkpointing {
     records: Vec<PartitionRecord>,
     trash: Vec<Discarded>,
     covered: Option<u64>,
+    begun: Mono,
 }
 
 impl Checkpointing {
@@ -58,6 +61,7 @@ impl Checkpointing {
             records: Vec::new(),
             trash,
             covered: None,
+            begun: context.env.now(),
         }
     }
 
@@ -73,7 +77,11 @@ impl Checkpointing {
             return Next::AfterJournal(covered);
         }
         match self.publish() {
-            Ok(()) => Next::Done,
+            Ok(()) => {
+                let took = self.context.env.now() - self.begun;
+                self.context.journal.stats.checkpoint_micros.observe_micros(took);
+                Next::Done
+            }
             Err(error) => {
                 tracing::warn!(%error, "checkpoint not written; the old one stays");
                 self.fail()
@@ -125,6 +133,7 @@ impl Checkpointing {
 
     fn fail(&mut self) -> Next {
         self.context.discard(self.trash.drain(..));
+        self.context.journal.stats.checkpoints_failed.add(1);
         Next::Failed
     }
 }

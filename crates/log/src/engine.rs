@@ -22,6 +22,7 @@ use crate::open::{OpenReport, Opened, move_deleted, open};
 use crate::partition::snapshot::Kind;
 use crate::partition::{Files, PartitionLog};
 use crate::registry::Registry;
+use crate::stats::{JournalFigures, LogStats};
 use crate::workers;
 
 /// All logs of one data folder. Open at most once at a time, by one process.
@@ -44,7 +45,7 @@ impl LogEngine {
         let Opened { lock, shape, position, next_partition, partitions, report, discarded } =
             open(&env, root, &config)?;
         let bell = Arc::new(Doorbell::default());
-        let journal = Arc::new(Journal::new(&config, shape, position, Arc::clone(&bell)));
+        let journal = Arc::new(Journal::new(env.clone(), &config, shape, position, Arc::clone(&bell)));
         let mut writer = Writer::new(Arc::clone(env.disk()), root.join(JOURNAL), shape);
         writer.open_lap(position.lap).map_err(at(root.join(JOURNAL)))?;
         let context =
@@ -181,6 +182,16 @@ impl LogEngine {
     /// Bytes that were appended to Synced partitions and are not durable yet.
     pub fn backlog_bytes(&self) -> usize {
         self.context.journal.backlog_bytes()
+    }
+
+    /// What was done since the engine was opened.
+    pub fn stats(&self) -> &LogStats {
+        &self.context.journal.stats
+    }
+
+    /// How the journal stands.
+    pub fn journal(&self) -> JournalFigures {
+        self.context.journal.figures()
     }
 
     /// Makes a checkpoint soon.

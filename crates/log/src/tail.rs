@@ -82,6 +82,11 @@ impl Tail {
         }
     }
 
+    /// Bytes held.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// First offset held.
     pub(crate) fn first_offset(&self) -> Option<i64> {
         self.batches.front().map(|first| first.base_offset)

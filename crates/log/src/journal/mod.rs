@@ -13,6 +13,7 @@ pub(crate) mod writer;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use poruka_env::Env;
 use tokio::sync::{Notify, watch};
 
 use self::entry::{Entry, PartitionId, Place};
@@ -22,6 +23,7 @@ use crate::codec::crc32c;
 use crate::config::LogConfig;
 use crate::progress::{Progress, StorageFailed};
 use crate::segment_file::SegmentFile;
+use crate::stats::{JournalFigures, LogStats};
 
 /// Appends should wait while more than this is pushed and not yet durable ([`Journal::room`]).
 const BACKLOG_BYTES_MAX: usize = 32 << 20;
@@ -97,10 +99,14 @@ pub(crate) struct Journal {
     reference_segments_max: usize,
     /// Rung when the ring fills up.
     checkpoint: Arc<crate::doorbell::Doorbell>,
+    /// For timing only.
+    clock: Env,
+    pub(crate) stats: Arc<LogStats>,
 }
 
 impl Journal {
     pub(crate) fn new(
+        clock: Env,
         config: &LogConfig,
         shape: Shape,
         position: Position,
@@ -118,6 +124,8 @@ impl Journal {
             reference_bytes_min: config.reference_bytes_min,
             reference_segments_max: config.reference_segments_max,
             checkpoint,
+            clock,
+            stats: Arc::default(),
         }
     }
 
@@ -232,6 +240,16 @@ impl Journal {
         self.core().state.backlog_bytes()
     }
 
+    pub(crate) fn figures(&self) -> JournalFigures {
+        let core = self.core();
+        JournalFigures {
+            backlog_bytes: core.state.backlog_bytes(),
+            lap: core.state.position().lap,
+            laps_since_checkpoint: core.state.laps_since_checkpoint(),
+            poisoned: core.state.is_poisoned(),
+        }
+    }
+
     pub(crate) fn mark(&self) -> u64 {
         self.shape.mark
     }
@@ -289,8 +307,14 @@ impl Journal {
                 }
             }
         };
+        let begun = self.clock.now();
         match writer.commit(&group) {
-            Ok(()) => self.group_done(group),
+            Ok(()) => {
+                self.stats.group_micros.observe_micros(self.clock.now() - begun);
+                self.stats.group_entries.observe(u64::from(group.entries));
+                self.stats.group_bytes.observe(group.bytes.len() as u64);
+                self.group_done(group);
+            }
             Err(CommitError::Full(error)) => return self.group_delayed(group, retry, &error),
             Err(CommitError::Broken(path, error)) => self.group_failed(&path, &error),
         }

@@ -82,6 +82,8 @@ pub(crate) struct Group<S> {
     pub(crate) at: u64,
     /// The bytes to write, header and padding included.
     pub(crate) bytes: BytesMut,
+    /// How many entries there are in them.
+    pub(crate) entries: u32,
     /// Segments that must be synced before the group counts.
     pub(crate) segments: Vec<S>,
 }
@@ -256,7 +258,7 @@ impl<T, S: Clone> JournalState<T, S> {
             touched,
         });
         let segments = segments.into_iter().map(|(_, segment)| segment).collect();
-        Some(Group { lap, at, bytes: buffer, segments })
+        Some(Group { lap, at, bytes: buffer, entries, segments })
     }
 
     fn place(&self, span: usize) -> Option<(u64, u64)> {

@@ -91,11 +91,15 @@ impl PartitionLog {
         if head.max_timestamp > inner.memory_max_timestamp.0 {
             inner.memory_max_timestamp = (head.max_timestamp, head.last_offset());
         }
+        let bytes = inner.tail.bytes() + batch.len();
         note(inner, head, batch);
         if let Some(first) = inner.tail.first_offset()
             && first > inner.log_start
             && inner.end > first
         {
+            let stats = &self.context.journal.stats;
+            stats.memory_records_dropped.add(first.abs_diff(inner.log_start));
+            stats.memory_bytes_dropped.add((bytes - inner.tail.bytes()) as u64);
             inner.log_start = first;
             self.progress.log_start(first);
         }

@@ -29,6 +29,7 @@ use crate::journal::state::Hint;
 use crate::producers::Producers;
 use crate::progress::{Progress, StorageFailed, Ticket, Watermarks};
 use crate::segment::Segment;
+use crate::stats::PartitionFigures;
 use crate::tail::Tail;
 
 /// Memory for the newest records of one partition on disk.
@@ -219,6 +220,20 @@ impl PartitionLog {
             }
             None => inner.tail.iter().map(|batch| batch.len() as u64).sum(),
         }
+    }
+
+    /// Its sizes, under one lock.
+    pub fn figures(&self) -> PartitionFigures {
+        let inner = self.lock();
+        let memory_bytes = inner.tail.bytes();
+        let (bytes, segments) = match &inner.files {
+            Some(files) => {
+                let segments = files.sealed.values().chain(&files.active);
+                segments.fold((0, 0), |(bytes, count), one| (bytes + u64::from(one.len()), count + 1))
+            }
+            None => (memory_bytes as u64, 0),
+        };
+        PartitionFigures { bytes, segments, memory_bytes, producers: inner.producers.len() }
     }
 
     /// Producers that are remembered.
