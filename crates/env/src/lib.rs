@@ -23,7 +23,7 @@ mod task;
 
 pub use disk::{
     Disk, DiskFile, DiskLock, DiskOp, EARLY_NAME_ONE_IN, EARLY_SECTOR_ONE_IN, FakeDisk, LockError, OpenMode,
-    RealDisk,
+    RealDisk, raise_open_files_limit,
 };
 pub use host::{Elapsed, Env, ThreadHandle};
 pub use mono::Mono;

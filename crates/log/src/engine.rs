@@ -206,9 +206,7 @@ impl LogEngine {
     /// Ends cleanly: appends are refused from now on, everything appended becomes durable, and the exact ends are
     /// recorded, so that Cached partitions go on without a gap.
     pub async fn close(&self) {
-        for log in self.registry.all() {
-            log.lock().closed = true;
-        }
+        self.refuse_appends();
         self.context.journal.stop();
         let env = &self.context.env;
         while !self.workers_have_ended() {
@@ -217,6 +215,14 @@ impl LogEngine {
         let mut last = Checkpointing::begin(&self.context, &self.registry, Kind::Final);
         while last.step() == Next::Step {}
         *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Appends under way are finished, and none begins after this: whoever still holds a partition cannot write into files
+    /// that the folder's next owner has opened.
+    fn refuse_appends(&self) {
+        for log in self.registry.all() {
+            log.lock().closed = true;
+        }
     }
 
     fn workers_have_ended(&self) -> bool {
@@ -244,6 +250,7 @@ fn first_checkpoint(context: &Arc<Context>, registry: &Arc<Registry>) -> Result<
 
 impl Drop for LogEngine {
     fn drop(&mut self) {
+        self.refuse_appends();
         self.context.journal.stop();
     }
 }

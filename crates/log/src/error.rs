@@ -15,7 +15,7 @@ pub enum Action {
     Fix,
     /// The machine needs help (room, permissions, another process), then a restart.
     Operate,
-    /// Data was damaged by something outside of us: restore a copy, or repair.
+    /// Data was damaged by something outside of us: `poruka check` names all of it, and repairs what can be.
     Restore,
 }
 
@@ -43,17 +43,17 @@ pub enum OpenError {
         supported: u32,
     },
     /// A file is damaged where it had been proven to be on the medium.
-    #[error("{file} is damaged at byte {at}: {what}; restore it from a copy")]
+    #[error("{file} is damaged at byte {at}: it should have {what}")]
     Damaged {
         /// The file.
         file: PathBuf,
         /// The first bad byte, as far as it can be told.
         at: u64,
-        /// What was expected there.
+        /// What was expected there; reads after "it should have".
         what: &'static str,
     },
     /// A file that must be there is not.
-    #[error("{file} is missing; restore it from a copy")]
+    #[error("{file} is missing")]
     Missing {
         /// The file.
         file: PathBuf,

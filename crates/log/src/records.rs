@@ -29,11 +29,15 @@ pub(crate) fn for_each_record(bytes: &Bytes, mut each: impl FnMut(Bytes, Option<
     let mut next = None;
     for found in batches_of(bytes) {
         let (header, batch) = found.ok()?;
+        next = Some(header.next_offset());
+        if header.is_control() {
+            // The end of a gap that a repair left.
+            continue;
+        }
         for record in records(&batch).ok()? {
             let record = record.ok()?;
             each(record.key?, record.value);
         }
-        next = Some(header.next_offset());
     }
     next
 }

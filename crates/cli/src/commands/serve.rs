@@ -17,6 +17,9 @@ use crate::exit::Exit;
 use crate::output::{self, Form};
 use crate::problem::{Problem, Result};
 
+/// With fewer files allowed, serve says so.
+const OPEN_FILES_WANTED: u64 = 16_384;
+
 /// Run a broker that any Kafka client can use.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
@@ -67,6 +70,7 @@ fn host_and_port(text: &str) -> std::result::Result<(String, u16), String> {
 
 pub(crate) async fn run(command: Serve, form: Form) -> Result<()> {
     let mut signals = Signals::catch()?;
+    raise_open_files();
     let env = match command.simulated_disk {
         None => Env::real(),
         Some(seed) => {
@@ -99,6 +103,19 @@ pub(crate) async fn run(command: Serve, form: Form) -> Result<()> {
         biased;
         () = broker.close() => Ok(()),
         () = signals.next() => Err(Problem::new(Exit::Interrupted, "ended before everything in flight was finished")),
+    }
+}
+
+/// Each partition that is written holds a file open, and each connection a socket; the usual soft limit of 1024 is for
+/// programs that cannot take more.
+fn raise_open_files() {
+    match poruka_env::raise_open_files_limit() {
+        Ok(Some(files)) if files < OPEN_FILES_WANTED => tracing::warn!(
+            "this process may open {files} files and sockets only; raise the limit (ulimit -Hn, LimitNOFILE=) \
+             before there are as many partitions and connections"
+        ),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "the limit of open files could not be raised"),
     }
 }
 
@@ -144,6 +161,14 @@ pub(crate) fn cannot_open(data: &Path, error: &OpenError) -> Problem {
         }
         OpenError::Log(LogError::Io { error, .. }) if error.kind() == std::io::ErrorKind::StorageFull => {
             problem.next("free some space; nothing that was acknowledged is lost")
+        }
+        OpenError::Log(LogError::Damaged { .. } | LogError::Missing { .. }) => problem.next(format!(
+            "keep the folder as it is; `poruka check {}` names everything that is damaged, and what a repair \
+             would keep and lose. If the folder was copied while a broker ran on it, stop the broker and copy again",
+            data.display()
+        )),
+        OpenError::Log(LogError::Io { .. }) => {
+            problem.next("check the disk; nothing was changed, and nothing that was acknowledged is given up")
         }
         // Nothing of ours is there to keep: the path is a file, or no folder can be made in its place.
         _ if !data.is_dir() => problem.next("name a folder with --data, or a place where one can be made"),

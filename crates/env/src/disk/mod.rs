@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use fake::{DiskOp, EARLY_NAME_ONE_IN, EARLY_SECTOR_ONE_IN, FakeDisk};
-pub use real::RealDisk;
+pub use real::{RealDisk, raise_open_files_limit};
 
 /// How [`Disk::open`] treats a file that is there, or is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

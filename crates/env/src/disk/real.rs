@@ -9,6 +9,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use super::{Disk, DiskFile, DiskLock, LockError, OpenMode};
 
 /// Slices that one `pwritev` takes (IOV_MAX on Linux and macOS).
@@ -82,6 +84,19 @@ impl Disk for RealDisk {
         file.write_all_at(format!("{}\n", std::process::id()).as_bytes(), 0)?;
         Ok(Box::new(RealLock { _file: file }))
     }
+}
+
+/// Lets this process open as many files as the system allows it: the soft limit goes up to the hard one. Returns how many
+/// that is; `None` means without a limit.
+///
+/// # Errors
+/// When the system refuses; the limit is as it was then.
+pub fn raise_open_files_limit() -> io::Result<Option<u64>> {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
+    }
+    Ok(limit.maximum)
 }
 
 /// The process number in a lock file; 0 when there is none to be read.

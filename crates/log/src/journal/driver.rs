@@ -6,7 +6,7 @@ use std::sync::Arc;
 use poruka_env::{Env, Task, ThreadHandle};
 
 use super::writer::Writer;
-use super::{FULL_RETRY, Journal, Turn};
+use super::{FULL_RETRY, Journal, PROOF_DELAY, Turn};
 
 /// A running worker of the engine.
 #[derive(Debug)]
@@ -39,6 +39,11 @@ pub(crate) fn start(
                 match journal.turn(&mut writer, &mut retry) {
                     Turn::Worked => {}
                     Turn::Idle => journal.wait_for_work(None),
+                    Turn::Unproven => {
+                        if !journal.wait_for_work_at_most(PROOF_DELAY) {
+                            journal.prove(&mut writer);
+                        }
+                    }
                     Turn::Full => journal.wait_for_work(Some(FULL_RETRY)),
                     Turn::Stopped => break,
                 }
@@ -53,6 +58,11 @@ pub(crate) fn start(
             match journal.turn(&mut writer, &mut retry) {
                 Turn::Worked => clock.sleep(std::time::Duration::ZERO).await,
                 Turn::Idle => journal.work_task.notified().await,
+                Turn::Unproven => {
+                    if clock.timeout(PROOF_DELAY, journal.work_task.notified()).await.is_err() {
+                        journal.prove(&mut writer);
+                    }
+                }
                 Turn::Full => clock.sleep(FULL_RETRY).await,
                 Turn::Stopped => break,
             }

@@ -13,6 +13,8 @@ use crate::codec::{Cursor, crc32c};
 pub(crate) const GROUP_ALIGN_BYTES: usize = 4096;
 /// Size of a group's header.
 pub(crate) const GROUP_HEADER_BYTES: usize = 64;
+/// Size of a proof: one sector, so that it is written whole or not at all.
+pub(crate) const PROOF_BYTES: usize = 512;
 /// A group is closed when it has reached this size; one entry may still exceed it.
 pub(crate) const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 
@@ -72,6 +74,11 @@ impl GroupHeader {
         })
     }
 
+    /// A proof instead of a group.
+    pub(crate) fn is_proof(&self) -> bool {
+        self.entries == 0
+    }
+
     /// Bytes that the group takes in the file, padding included.
     pub(crate) fn span(&self) -> usize {
         span(self.bytes as usize)
@@ -81,6 +88,22 @@ impl GroupHeader {
 /// Bytes that entries of that total length take in the file, with header and padding.
 pub(crate) fn span(entries_bytes: usize) -> usize {
     (GROUP_HEADER_BYTES + entries_bytes).next_multiple_of(GROUP_ALIGN_BYTES)
+}
+
+/// A header without entries: it says that the group before the next one, `group`, was synced, and stands where that one
+/// will go. Nothing else counts of it.
+pub(crate) fn proof(
+    mark: u64,
+    lap: u64,
+    group: u64,
+    first_index: u64,
+    previous_crc: u32,
+) -> [u8; PROOF_BYTES] {
+    let mut bytes = [0; PROOF_BYTES];
+    let proven = group - 1;
+    let header = GroupHeader { mark, bytes: 0, entries: 0, lap, group, proven, first_index, previous_crc };
+    header.encode(&mut bytes);
+    bytes
 }
 
 /// Turns a buffer of blank entries behind a blank header into the bytes to be written.

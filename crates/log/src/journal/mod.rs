@@ -29,6 +29,8 @@ use crate::stats::{JournalFigures, LogStats};
 const BACKLOG_BYTES_MAX: usize = 32 << 20;
 /// Pause before a group is written again after the disk was full.
 pub(crate) const FULL_RETRY: Duration = Duration::from_millis(100);
+/// A journal that has been idle for this long says in a proof that its newest group was synced.
+pub(crate) const PROOF_DELAY: Duration = Duration::from_millis(20);
 
 /// What to do once an entry is durable.
 #[derive(Debug)]
@@ -81,6 +83,8 @@ pub(crate) enum Turn {
     Worked,
     /// Nothing to do until woken.
     Idle,
+    /// As above, but call [`Journal::prove`] when nothing has come after [`PROOF_DELAY`].
+    Unproven,
     /// The disk is full: try again after [`FULL_RETRY`].
     Full,
     Stopped,
@@ -303,7 +307,7 @@ impl Journal {
                 }
                 None => {
                     core.idle = true;
-                    return Turn::Idle;
+                    return if core.state.is_unproven() { Turn::Unproven } else { Turn::Idle };
                 }
             }
         };
@@ -319,6 +323,16 @@ impl Journal {
             Err(CommitError::Broken(path, error)) => self.group_failed(&path, &error),
         }
         Turn::Worked
+    }
+
+    /// Writes down, without a sync, that the newest group was synced, so that damage in it is not taken for a torn tail.
+    /// For the driver, between two turns.
+    pub(crate) fn prove(&self, writer: &mut Writer) {
+        let proof = self.core().state.take_proof();
+        if let Some(Err(error)) = proof.map(|proof| writer.prove(&proof)) {
+            // Nothing relies on it, and the next group is written over it.
+            tracing::debug!(%error, "proof not written");
+        }
     }
 
     fn group_done(&self, group: Group<Arc<SegmentFile>>) {
@@ -382,5 +396,11 @@ impl Journal {
                 drop(self.work.wait_timeout(core, limit).unwrap_or_else(PoisonError::into_inner));
             }
         }
+    }
+
+    /// Blocks the driver's thread until there is work; false when there was none for `limit`.
+    fn wait_for_work_at_most(&self, limit: Duration) -> bool {
+        let waited = self.work.wait_timeout_while(self.core(), limit, |core| core.idle);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 }

@@ -112,7 +112,8 @@ impl Ring {
     fn group_at(&self, position: Position) -> Option<(GroupHeader, &[u8])> {
         let bytes = self.file(position.lap).1.get(usize::try_from(position.at).ok()?..)?;
         let header = GroupHeader::read(bytes, self.shape.mark)?;
-        let fits = header.lap == position.lap
+        let fits = !header.is_proof()
+            && header.lap == position.lap
             && header.group == position.group
             && header.first_index == position.index
             && header.previous_crc == position.previous_crc;
@@ -159,7 +160,7 @@ impl Ring {
         }
         if self.proven >= position.group {
             let (file, at) = broken.unwrap_or_else(|| (self.file(position.lap).0.clone(), position.at));
-            return Err(OpenError::Damaged { file, at, what: "a journal group that had been synced" });
+            return Err(OpenError::Damaged { file, at, what: "a journal group that was synced" });
         }
         let torn = broken.is_some();
         let next = Position { lap: self.lap_max + 1, at: 0, group: position.group + 1, ..position };
@@ -177,6 +178,11 @@ mod tests {
 
     /// Journal files as a driver would have written them: `count` groups of one entry each.
     fn written(count: u64) -> Vec<Vec<u8>> {
+        written_and_proven(count, false)
+    }
+
+    /// The same, and perhaps the proof that an idle driver writes.
+    fn written_and_proven(count: u64, proven: bool) -> Vec<Vec<u8>> {
         let mut state: JournalState<(), ()> = JournalState::new(SHAPE, Position::START);
         let mut files = vec![vec![0; SHAPE.file_bytes]; SHAPE.files as usize];
         for number in 0..count {
@@ -188,6 +194,10 @@ mod tests {
             file[group.at as usize..][..group.bytes.len()].copy_from_slice(&group.bytes);
             state.group_done(group.bytes);
             state.checkpointed(group.lap);
+        }
+        if let Some(proof) = proven.then(|| state.take_proof()).flatten() {
+            let file = &mut files[(proof.lap % SHAPE.files) as usize];
+            file[proof.at as usize..][..proof.bytes.len()].copy_from_slice(&proof.bytes);
         }
         files
     }
@@ -242,6 +252,45 @@ mod tests {
                 };
                 assert!((group * 4096..(group + 1) * 4096).contains(&(at as usize)));
             }
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_in_the_newest_group_is_refused_once_a_proof_stands_behind_it() {
+        for byte in 0..96 {
+            for proven in [false, true] {
+                let mut files = written_and_proven(5, proven);
+                files[1][4 * 4096 + byte] ^= 1;
+                match (proven, numbers(&ring(files, Position::START))) {
+                    (true, Err(OpenError::Damaged { at, .. })) => assert!(at >= 4 * 4096),
+                    (false, Ok(numbers)) => assert_eq!(numbers, [0, 1, 2, 3]),
+                    other => panic!("byte {byte}: {other:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_group_that_was_torn_over_a_proof_is_cut_and_everything_before_it_stays() {
+        let (proof, whole) = (written_and_proven(5, true), written(6));
+        for sectors in 0..=0xff_u8 {
+            let mut files = proof.clone();
+            for sector in (0..8).filter(|sector| sectors & (1 << sector) != 0) {
+                let at = 5 * 4096 + sector * 512;
+                files[1][at..at + 512].copy_from_slice(&whole[1][at..at + 512]);
+            }
+            let numbers = numbers(&ring(files, Position::START)).expect("a torn tail is no damage");
+            let wanted = if sectors & 1 == 0 { 5 } else { 6 };
+            assert_eq!(numbers, (0..wanted).collect::<Vec<_>>(), "{sectors:08b}");
+        }
+    }
+
+    #[test]
+    fn a_proof_is_no_group_and_the_next_lap_is_read_behind_it() {
+        // 8 groups fill a file: the proof would stand behind the last one, where there is no room.
+        for count in 1..20 {
+            let ring = ring(written_and_proven(count, true), Position::START);
+            assert_eq!(numbers(&ring).expect("readable"), (0..count).collect::<Vec<_>>());
         }
     }
 

@@ -88,6 +88,14 @@ pub(crate) struct Group<S> {
     pub(crate) segments: Vec<S>,
 }
 
+/// A header without entries, to be written where the next group will go.
+#[derive(Debug)]
+pub(crate) struct Proof {
+    pub(crate) lap: u64,
+    pub(crate) at: u64,
+    pub(crate) bytes: [u8; group::PROOF_BYTES],
+}
+
 /// What a durable group brought about.
 #[derive(Debug)]
 pub(crate) struct Done<T> {
@@ -139,6 +147,8 @@ pub(crate) struct JournalState<T, S> {
     full: bool,
     poisoned: bool,
     closed_for_good: bool,
+    /// No group says yet that the newest one's sync has returned.
+    unproven: bool,
     spare: Option<BytesMut>,
 }
 
@@ -157,6 +167,7 @@ impl<T, S: Clone> JournalState<T, S> {
             full: false,
             poisoned: false,
             closed_for_good: false,
+            unproven: false,
             spare: None,
         }
     }
@@ -282,6 +293,7 @@ impl<T, S: Clone> JournalState<T, S> {
             return Done { touched: Vec::new(), index: self.durable_index() };
         };
         self.position = next;
+        self.unproven = true;
         self.backlog_bytes -= std::mem::take(&mut self.in_flight_bytes);
         self.full = false;
         self.spare = Some(buffer);
@@ -298,6 +310,22 @@ impl<T, S: Clone> JournalState<T, S> {
         }
         lost.append(&mut self.open.touched);
         lost
+    }
+
+    /// True while nothing on the disk says that the newest group was synced.
+    pub(crate) fn is_unproven(&self) -> bool {
+        self.unproven && !self.poisoned
+    }
+
+    /// What says so, for the place where the next group will go. `None` when the file has no room there.
+    pub(crate) fn take_proof(&mut self) -> Option<Proof> {
+        let Position { lap, at, group, index, previous_crc } = self.position;
+        let fits = at + group::PROOF_BYTES as u64 <= self.shape.file_bytes as u64;
+        if !std::mem::take(&mut self.unproven) || self.in_flight.is_some() || self.poisoned || !fits {
+            return None;
+        }
+        let bytes = group::proof(self.shape.mark, lap, group, index, previous_crc);
+        Some(Proof { lap, at, bytes })
     }
 
     /// The disk has no room for the group in flight: refuse new entries until it has been written.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use poruka_env::{Disk, DiskFile, OpenMode};
 
-use super::state::{Group, Shape};
+use super::state::{Group, Proof, Shape};
 use crate::segment_file::SegmentFile;
 
 /// First step of pre-writing a file; later steps double it, up to the last one.
@@ -73,7 +73,7 @@ impl Writer {
                 .sync(&*self.disk)
                 .map_err(|error| CommitError::Broken(segment.path().to_owned(), error))?;
         }
-        let written = self.open_lap(group.lap).and_then(|()| self.write(group));
+        let written = self.open_lap(group.lap).and_then(|()| self.write(group.at, &group.bytes));
         match written {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::StorageFull => return Err(CommitError::Full(error)),
@@ -85,9 +85,15 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, group: &Group<Arc<SegmentFile>>) -> io::Result<()> {
+    /// Writes a proof; the sync of the next group covers it, or the system writes it sooner.
+    pub(crate) fn prove(&mut self, proof: &Proof) -> io::Result<()> {
+        self.open_lap(proof.lap)?;
+        self.write(proof.at, &proof.bytes)
+    }
+
+    fn write(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
         let Some((_, lap)) = &mut self.current else { return Ok(()) };
-        let end = group.at + group.bytes.len() as u64;
+        let end = at + bytes.len() as u64;
         if end > lap.len {
             let step = lap.len.clamp(PREWRITE_BYTES_MIN, PREWRITE_BYTES_MAX);
             let len = (end + step).min(self.shape.file_bytes as u64).max(end);
@@ -95,6 +101,6 @@ impl Writer {
             lap.file.write_at(&zeros, end)?;
             lap.len = len;
         }
-        lap.file.write_at(&group.bytes, group.at)
+        lap.file.write_at(bytes, at)
     }
 }

@@ -337,7 +337,7 @@ fn check_length(disk: &dyn Disk, segment: &Segment) -> Result<(), OpenError> {
         Err(error) => return Err(at(path)(error)),
     };
     if len < u64::from(segment.len()) {
-        return Err(OpenError::Damaged { file: path, at: len, what: "bytes that had been synced" });
+        return Err(OpenError::Damaged { file: path, at: len, what: "more bytes, which were synced" });
     }
     Ok(())
 }

@@ -94,6 +94,42 @@ fn a_flipped_bit_in_the_journal_below_the_proven_end_is_refused_by_name() {
 }
 
 #[test]
+fn a_flipped_bit_in_the_newest_group_is_refused_once_the_journal_was_idle() {
+    for at in [9, 30, 64, 70, 90, 100, 130, 200, 300] {
+        let mut world = filled(11, 1);
+        let log = world.log(0).expect("a log");
+        for _ in 0..3 {
+            assert!(world.append(0, &log, 500));
+            world.acknowledge(0, &log);
+        }
+        drop(log);
+        world.let_pass_ms(50);
+        world.end(End::Kill);
+        let path = "/var/data/journal/01.journal";
+        let newest = newest_group(&world, path);
+        flip(&world, path, newest + at);
+        match world.open() {
+            Err(OpenError::Damaged { file, at, .. }) => {
+                assert_eq!(file, std::path::Path::new(path));
+                assert!((newest..newest + 4096).contains(&at), "{at} in the group at {newest}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Where the newest group of the first lap starts: the last block but one that begins with the folder's mark, for the last
+/// one is the proof.
+fn newest_group(world: &World, path: &str) -> u64 {
+    let file = world.disk.open(path.as_ref(), OpenMode::Read).expect("there");
+    let mut bytes = vec![0; file.len().expect("length") as usize];
+    file.read_exact_at(&mut bytes, 0).expect("read");
+    let mark = bytes[..8].to_vec();
+    let groups = bytes.chunks(4096).filter(|block| block.starts_with(&mark)).count();
+    (groups as u64 - 2) * 4096
+}
+
+#[test]
 fn a_flipped_bit_in_a_segment_is_told_to_the_reader_by_name_and_never_served() {
     let mut world = filled(4, 40);
     world.end(End::Close);

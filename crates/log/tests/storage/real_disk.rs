@@ -66,6 +66,57 @@ fn a_second_process_is_refused_and_told_who_has_the_folder() {
 }
 
 #[test]
+fn an_engine_that_is_dropped_under_appends_gives_its_folder_up_only_when_nothing_writes_any_more() {
+    let folder = tempfile::tempdir().expect("a folder");
+    runtime().block_on(async {
+        let (mut engine, _) = LogEngine::open(Env::real(), folder.path(), small()).expect("open");
+        for life in 0..30_i32 {
+            let mut writers = Vec::new();
+            for (number, (name, class)) in
+                [("s", Class::Synced), ("c", Class::Cached)].into_iter().enumerate()
+            {
+                let log = engine.create(spec(name, number as u8 + 1, class)).expect("create");
+                let (tell, told) = std::sync::mpsc::channel();
+                let write = move || {
+                    for n in 0.. {
+                        let raw = batch(format!("{life} {n}").as_bytes(), 1, 0, None);
+                        match log.append(raw.clone(), Origin::Client) {
+                            Ok(appended) => tell.send((appended.base_offset, body(&raw))).expect("heard"),
+                            Err(_) => return,
+                        }
+                    }
+                };
+                drop(Env::real().spawn_thread("writer", write).expect("a thread"));
+                writers.push(told);
+            }
+            while engine.all().iter().any(|log| log.log_end() < i64::from(life) * 50 + 50) {
+                tokio::task::yield_now().await;
+            }
+            drop(engine);
+            engine = loop {
+                match LogEngine::open(Env::real(), folder.path(), small()) {
+                    Err(OpenError::InUse { .. }) => tokio::task::yield_now().await,
+                    other => break other.expect("open again").0,
+                }
+            };
+            for (writer, topic) in writers.into_iter().zip(["s", "c"]) {
+                // Ends with the writer.
+                let accepted: Vec<_> = writer.iter().collect();
+                let log = engine.all().into_iter().find(|log| log.topic() == topic).expect("there");
+                let found: std::collections::BTreeMap<_, _> =
+                    read_all(&log, 20_000).into_iter().map(|seen| (seen.base, seen.body)).collect();
+                for (offset, body) in accepted {
+                    let kept = found.get(&offset);
+                    assert_eq!(kept, Some(&body), "{topic}: what was appended at {offset} in life {life}");
+                }
+                let _ = log.delete_records_before(-1).await;
+            }
+        }
+        engine.close().await;
+    });
+}
+
+#[test]
 fn a_state_log_folds_and_is_rewritten_when_most_of_it_is_garbage() {
     let folder = tempfile::tempdir().expect("a folder");
     runtime().block_on(async {

@@ -151,15 +151,21 @@ impl World {
                 93..95 => self.delete_some(which, &log),
                 95 => self.delete(which),
                 96..98 => self.engine().checkpoint_soon(),
-                _ => self.let_pass(),
+                98 => self.let_pass(),
+                // Long enough for the journal to call itself idle.
+                _ => self.let_pass_ms(30),
             }
         }
     }
 
     /// Lets the workers work for a while.
     pub(crate) fn let_pass(&self) {
+        self.let_pass_ms(2);
+    }
+
+    pub(crate) fn let_pass_ms(&self, ms: u64) {
         let env = self.process.env();
-        self.sim.block_on(async move { env.sleep(std::time::Duration::from_millis(2)).await });
+        self.sim.block_on(async move { env.sleep(std::time::Duration::from_millis(ms)).await });
     }
 
     pub(crate) fn append(&mut self, which: usize, log: &PartitionLog, size: usize) -> bool {
