@@ -243,6 +243,20 @@ fn a_walk_goes_from_batch_to_batch_and_ends_at_the_torn_one() {
 }
 
 #[test]
+fn the_first_record_without_a_key_is_told_in_every_codec() {
+    for codec in Compression::ALL {
+        let mut builder = BatchBuilder::new(codec);
+        for key in [Some(&b"k"[..]), Some(b""), None, Some(b"k"), None] {
+            builder.push(0, key, Some(&[0; 20_000]), &[]).unwrap();
+        }
+        assert_eq!(check(&builder.build()).unwrap().keyless, Some(2), "{codec}");
+    }
+    let mut keyed = BatchBuilder::new(Compression::None);
+    keyed.push(0, Some(b""), None, &[]).unwrap();
+    assert_eq!(check(&keyed.build()).unwrap().keyless, None, "an empty key is a key");
+}
+
+#[test]
 fn control_batches_are_the_brokers_own() {
     let marker = end_txn_marker(7, 1, 3, true, 1_234);
     assert_eq!(check(&marker), Err(BatchErrorKind::Control));

@@ -216,8 +216,10 @@ fn checked(topic: &Topic, batch: Bytes, now: i64, version: i16) -> Result<Bytes,
         let why = format!("batch of {} bytes is larger than a segment", batch.len());
         return Err(BadBatch::new(ErrorCode::RecordListTooLarge, why));
     }
-    if topic.settings.compact {
-        check_keys(&batch)?;
+    // A compacted topic keeps the last record of each key, so each record must have one.
+    if topic.settings.compact && info.keyless.is_some() {
+        let why = "Compacted topic cannot accept message without key".to_owned();
+        return Err(BadBatch { code: ErrorCode::InvalidRecord, record: info.keyless, why });
     }
     match topic.settings.timestamp_type {
         TimestampType::LogAppend => Ok(stamped(&batch, now)),
@@ -241,18 +243,6 @@ fn checked(topic: &Topic, batch: Bytes, now: i64, version: i16) -> Result<Bytes,
             }
         }
     }
-}
-
-/// A compacted topic keeps the last record of each key, so each record must have one.
-fn check_keys(batch: &Bytes) -> Result<(), BadBatch> {
-    let bad = |why: String| BadBatch::new(ErrorCode::InvalidRecord, why);
-    for (index, record) in (0..).zip(records::records(batch).map_err(|error| bad(error.to_string()))?) {
-        if record.map_err(|error| bad(error.to_string()))?.key.is_none() {
-            let why = "Compacted topic cannot accept message without key".to_owned();
-            return Err(BadBatch { code: ErrorCode::InvalidRecord, record: Some(index), why });
-        }
-    }
-    Ok(())
 }
 
 /// The batch with the broker's time on it.

@@ -3,8 +3,9 @@
 //! Fault model: compressed bytes are hostile, and a few of them can claim to be gigabytes. Output is counted as it
 //! appears and stops at [`DECOMPRESSED_BYTES_MAX`], and earlier for a small input ([`DECOMPRESSED_RATIO_MAX`]).
 //!
-//! Working memory of a decompressor, whatever the input: gzip 64 KiB, snappy one block, lz4 two blocks (the format's
-//! largest is 4 MiB), zstd its window ([`ZSTD_WINDOW_LOG_MAX`]), which the system provides page by page as it is filled.
+//! Working memory of a decompressor: gzip 64 KiB; snappy and lz4 one block, for which room is made by the bytes that
+//! arrived for it; zstd its window, which grows with what came out ([`zstd_frames`]). What a frame declares about itself
+//! takes no memory.
 
 use std::{
     fmt,
@@ -13,10 +14,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use flate2::{Compression as GzipLevel, read::MultiGzDecoder, write::GzEncoder};
-use lz4_flex::frame::{BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
+use flate2::{Compression as GzipLevel, bufread::MultiGzDecoder, write::GzEncoder};
+use lz4_flex::frame::{BlockSize, FrameEncoder, FrameInfo};
 
-use super::{BatchError, BatchErrorKind, xerial};
+use super::{BatchError, BatchErrorKind, lz4, xerial, zstd_frames};
 
 /// Most bytes that one batch may decompress to.
 pub const DECOMPRESSED_BYTES_MAX: usize = 128 * 1024 * 1024;
@@ -24,8 +25,6 @@ pub const DECOMPRESSED_BYTES_MAX: usize = 128 * 1024 * 1024;
 pub const DECOMPRESSED_RATIO_MAX: usize = 256;
 /// Bytes that a batch may decompress to whatever its size: repetitive records compress without limit.
 pub const DECOMPRESSED_BASE_BYTES: usize = 16 * 1024 * 1024;
-/// Largest zstd window that is accepted, as a power of two: what Apache Kafka's highest level writes.
-pub const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 
 /// How the records of a batch are compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -121,13 +120,8 @@ pub(crate) fn reader<'a>(
         Compression::None => Box::new(bytes),
         Compression::Gzip => Box::new(MultiGzDecoder::new(bytes)),
         Compression::Snappy => Box::new(xerial::Reader::new(bytes, max)),
-        Compression::Lz4 => Box::new(FrameDecoder::new(bytes)),
-        Compression::Zstd => {
-            let mut decoder =
-                zstd::stream::read::Decoder::with_buffer(bytes).map_err(|error| malformed(codec, error))?;
-            decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(|error| malformed(codec, error))?;
-            Box::new(decoder)
-        }
+        Compression::Lz4 => Box::new(lz4::Reader::new(bytes).map_err(|error| malformed(codec, error))?),
+        Compression::Zstd => Box::new(zstd_frames::Reader::new(bytes)),
     })
 }
 

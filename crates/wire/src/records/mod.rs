@@ -19,16 +19,18 @@ mod control;
 mod error;
 mod header;
 mod iterate;
+mod lz4;
 mod partitioner;
 mod source;
 mod validate;
 mod varint;
 mod xerial;
+mod zstd_frames;
 
 pub use builder::{BatchBuilder, BatchFull};
 pub use compression::{
     Compression, DECOMPRESSED_BASE_BYTES, DECOMPRESSED_BYTES_MAX, DECOMPRESSED_RATIO_MAX,
-    ParseCompressionError, ZSTD_WINDOW_LOG_MAX, decompress,
+    ParseCompressionError, decompress,
 };
 pub use control::{ControlType, control_batch, end_txn_marker, end_txn_marker_epoch};
 pub use error::{BatchError, BatchErrorKind};
@@ -38,6 +40,7 @@ pub use header::{
 pub use iterate::{Header, HeaderViews, Record, RecordView, Records, records};
 pub use partitioner::{murmur2, partition_for_key};
 pub use validate::{BatchInfo, Limits, Origin, RECORD_BATCH_BYTES_MAX, validate};
+pub use zstd_frames::{ZSTD_WINDOW_BASE_BYTES, ZSTD_WINDOW_LOG_MAX, ZSTD_WINDOW_RATIO};
 
 /// Bytes of a batch's header.
 pub const HEADER_BYTES: usize = 61;

@@ -66,6 +66,8 @@ pub struct BatchInfo {
     pub max_timestamp: i64,
     /// Offset after the base offset of the first record with that timestamp.
     pub max_timestamp_delta: i32,
+    /// The first record without a key, counted from 0: a compacted topic takes none.
+    pub keyless: Option<i32>,
     /// Bytes of the records, decompressed.
     pub record_bytes: usize,
 }
@@ -95,6 +97,7 @@ pub fn validate(batch: &[u8], limits: &Limits) -> Result<BatchInfo> {
         min_timestamp: records.min_timestamp,
         max_timestamp: records.max_timestamp,
         max_timestamp_delta: records.max_timestamp_delta,
+        keyless: records.keyless,
         record_bytes,
     })
 }
@@ -168,6 +171,7 @@ struct RecordCheck {
     min_timestamp: i64,
     max_timestamp: i64,
     max_timestamp_delta: i32,
+    keyless: Option<i32>,
 }
 
 impl RecordCheck {
@@ -180,13 +184,14 @@ impl RecordCheck {
             min_timestamp: i64::MAX,
             max_timestamp: NO_TIMESTAMP,
             max_timestamp_delta: -1,
+            keyless: None,
         }
     }
 
     fn all(&mut self, source: &mut impl Source) -> Result<()> {
         let mut due = 0;
         for index in 0..self.count {
-            due = self.one(source, due).map_err(|error| error.in_record(index))? + 1;
+            due = self.one(source, index, due).map_err(|error| error.in_record(index))? + 1;
         }
         if self.count == 0 {
             self.min_timestamp = NO_TIMESTAMP;
@@ -203,7 +208,7 @@ impl RecordCheck {
 
     /// Checks one record whose offset delta is `due`, or at least that; returns its offset delta.
     #[inline]
-    fn one(&mut self, source: &mut impl Source, due: i32) -> Result<i32> {
+    fn one(&mut self, source: &mut impl Source, index: i32, due: i32) -> Result<i32> {
         let length = source.varint()?;
         let start = source.position();
         let Ok(size) = usize::try_from(length) else {
@@ -222,7 +227,9 @@ impl RecordCheck {
             return Err(BatchError::new(kind, source.position()));
         }
         self.timestamp(timestamp_delta, offset_delta, source.position())?;
-        skip_field(source, end, "key", true)?;
+        if !skip_field(source, end, "key", true)? && self.keyless.is_none() {
+            self.keyless = Some(index);
+        }
         skip_field(source, end, "value", true)?;
         skip_headers(source, end)?;
         match end.checked_sub(source.position()) {
@@ -248,15 +255,15 @@ impl RecordCheck {
     }
 }
 
-/// Steps over a length and that many bytes, which must lie before `end`.
+/// Steps over a length and that many bytes, which must lie before `end`; says whether there were any, null being none.
 #[inline]
-fn skip_field(source: &mut impl Source, end: usize, field: &'static str, nullable: bool) -> Result<()> {
+fn skip_field(source: &mut impl Source, end: usize, field: &'static str, nullable: bool) -> Result<bool> {
     let length = source.varint()?;
     if length == -1 && nullable {
-        return Ok(());
+        return Ok(false);
     }
     match usize::try_from(length) {
-        Ok(size) if size <= end.saturating_sub(source.position()) => source.skip(size),
+        Ok(size) if size <= end.saturating_sub(source.position()) => source.skip(size).map(|()| true),
         _ => {
             let kind = BatchErrorKind::FieldLength { field, length: length.into() };
             Err(BatchError::new(kind, source.position()))

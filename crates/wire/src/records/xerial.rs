@@ -7,6 +7,8 @@ const MAGIC: &[u8; 8] = b"\x82SNAPPY\0";
 /// Magic, version, and lowest version that can read it.
 const HEADER_BYTES: usize = 16;
 const VERSION: [u8; 8] = [0, 0, 0, 1, 0, 0, 0, 1];
+/// The lowest version that xerial's own reader takes.
+const VERSION_MIN: i32 = 1;
 /// Bytes in a block that is written here.
 const BLOCK_BYTES: usize = 32 * 1024;
 /// The most that raw snappy can grow: three bytes say "copy 64 bytes". A block that claims more is lying.
@@ -28,6 +30,8 @@ pub(crate) fn compress(bytes: &[u8]) -> io::Result<Vec<u8>> {
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
     framed: bool,
+    /// The version of the frame is one that xerial's own reader refuses.
+    outdated: bool,
     /// Most bytes that one block may take.
     block_bytes_max: usize,
     block: Vec<u8>,
@@ -37,8 +41,10 @@ pub(crate) struct Reader<'a> {
 impl<'a> Reader<'a> {
     pub(crate) fn new(bytes: &'a [u8], block_bytes_max: usize) -> Self {
         let framed = bytes.len() >= HEADER_BYTES && bytes.starts_with(MAGIC);
+        let version = bytes.get(MAGIC.len()..).and_then(|bytes| bytes.first_chunk());
+        let outdated = framed && version.is_some_and(|version| i32::from_be_bytes(*version) < VERSION_MIN);
         let rest = if framed { &bytes[HEADER_BYTES..] } else { bytes };
-        Self { rest, framed, block_bytes_max, block: Vec::new(), at: 0 }
+        Self { rest, framed, outdated, block_bytes_max, block: Vec::new(), at: 0 }
     }
 
     fn next_compressed(&mut self) -> io::Result<&'a [u8]> {
@@ -57,6 +63,9 @@ impl<'a> Reader<'a> {
     }
 
     fn next_block(&mut self) -> io::Result<()> {
+        if self.outdated {
+            return Err(bad("version of the frame is below 1"));
+        }
         let compressed = self.next_compressed()?;
         let length = snap::raw::decompress_len(compressed).map_err(bad)?;
         if length > self.block_bytes_max || length > compressed.len().saturating_mul(BLOCK_RATIO_MAX) {
