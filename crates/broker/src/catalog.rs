@@ -67,8 +67,9 @@ pub(crate) fn segments(settings: &TopicSettings) -> SegmentConfig {
         segment_bytes: settings.segment_bytes,
         index_interval_bytes: settings.index_interval_bytes,
         // What a Memory topic keeps is bounded in any case; retention.bytes says by how much.
-        memory_bytes_max: usize::try_from(settings.retention_bytes)
+        memory_bytes_max: usize::try_from(settings.clean.retention_bytes)
             .map_or(standard.memory_bytes_max, |bytes| bytes.min(MEMORY_PARTITION_BYTES_MAX)),
+        clean: settings.clean,
     }
 }
 

@@ -1,6 +1,10 @@
 //! What the engine is told: durability classes, partition identities, sizes.
 
+use std::time::Duration;
+
 use poruka_wire::Uuid;
+
+use crate::clean::config::CleanConfig;
 
 /// How much a partition promises about its records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,7 +62,7 @@ impl LogSpec {
     }
 }
 
-/// Sizes of one partition's segments. May change at any time; it is not stored by the engine.
+/// Sizes of one partition's segments, and how it is cleaned. May change at any time; it is not stored by the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SegmentConfig {
     /// A segment is closed before it grows beyond this (`segment.bytes`). At most 2^31 - 1.
@@ -67,11 +71,18 @@ pub struct SegmentConfig {
     pub index_interval_bytes: u32,
     /// A Memory partition keeps at most this many bytes.
     pub memory_bytes_max: usize,
+    /// What happens to old records.
+    pub clean: CleanConfig,
 }
 
 impl Default for SegmentConfig {
     fn default() -> Self {
-        Self { segment_bytes: 1 << 30, index_interval_bytes: 4096, memory_bytes_max: 16 << 20 }
+        Self {
+            segment_bytes: 1 << 30,
+            index_interval_bytes: 4096,
+            memory_bytes_max: 16 << 20,
+            clean: CleanConfig::default(),
+        }
     }
 }
 
@@ -90,6 +101,12 @@ pub struct LogConfig {
     pub tail_bytes_max: usize,
     /// A checkpoint is made after this many bytes were appended to Cached partitions.
     pub cached_unsynced_bytes_max: u64,
+    /// How often all partitions are looked at for what retention drops and compaction can gain.
+    pub clean_interval: Duration,
+    /// Compaction's memory for keys: 24 bytes each. What does not fit is left for another pass.
+    pub clean_map_bytes: usize,
+    /// Compaction reads and writes at most this much per second.
+    pub clean_bytes_per_s: u64,
 }
 
 impl Default for LogConfig {
@@ -101,6 +118,9 @@ impl Default for LogConfig {
             reference_segments_max: 4,
             tail_bytes_max: 64 << 20,
             cached_unsynced_bytes_max: 256 << 20,
+            clean_interval: Duration::from_secs(15),
+            clean_map_bytes: 16 << 20,
+            clean_bytes_per_s: 64 << 20,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use poruka_env::{Disk, Env};
 
+use crate::clean::counters::Counters;
 use crate::config::LogConfig;
 use crate::doorbell::Doorbell;
 use crate::journal::Journal;
@@ -19,6 +20,9 @@ pub(crate) struct Context {
     pub(crate) config: LogConfig,
     pub(crate) journal: Arc<Journal>,
     pub(crate) checkpoint: Arc<Doorbell>,
+    /// Rung when the cleaner has reason to look before its time.
+    pub(crate) cleaner: Doorbell,
+    pub(crate) cleaned: Counters,
     pub(crate) tails: Arc<TailBudget>,
     /// Bytes appended to Cached partitions since the last checkpoint.
     cached_bytes: AtomicU64,
@@ -72,6 +76,8 @@ impl Context {
             config,
             journal,
             checkpoint,
+            cleaner: Doorbell::default(),
+            cleaned: Counters::default(),
             tails: TailBudget::new(config.tail_bytes_max),
             cached_bytes: AtomicU64::new(0),
             trash: Mutex::new(Vec::new()),

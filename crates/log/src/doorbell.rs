@@ -3,6 +3,7 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use poruka_env::Env;
 use tokio::sync::Notify;
 
 #[derive(Debug, Default)]
@@ -31,6 +32,11 @@ impl Doorbell {
         let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.thread.wait_timeout_while(rung, limit, |rung| !*rung);
         *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
+    }
+
+    /// Waits until rung, or for that long.
+    pub(crate) async fn wait_at_most_async(&self, clock: &Env, limit: Duration) {
+        let _ = clock.timeout(limit, self.wait_async()).await;
     }
 
     /// Waits until rung.

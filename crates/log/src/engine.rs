@@ -9,6 +9,8 @@ use poruka_wire::Uuid;
 
 use crate::checkpoint::PartitionRecord;
 use crate::checkpointer::{Checkpointing, Next};
+use crate::clean::counters::CleanStats;
+use crate::clean::worker as cleaner;
 use crate::config::{Class, LogConfig, LogSpec, PartitionKey};
 use crate::context::{Context, Discarded};
 use crate::doorbell::Doorbell;
@@ -67,6 +69,7 @@ impl LogEngine {
         let started = [
             driver::start(&env, journal, writer, Arc::clone(&lock)),
             workers::start_checkpoints(&context, &registry, Arc::clone(&lock)),
+            cleaner::start(&context, &registry, Arc::clone(&lock)),
         ];
         let mut workers = Vec::new();
         for worker in started {
@@ -199,6 +202,16 @@ impl LogEngine {
         self.context.checkpoint.ring();
     }
 
+    /// Looks for what retention drops and compaction can gain, soon.
+    pub fn clean_soon(&self) {
+        self.context.cleaner.ring();
+    }
+
+    /// What cleaning did since the engine was opened.
+    pub fn clean_stats(&self) -> CleanStats {
+        self.context.cleaned.stats()
+    }
+
     pub(crate) fn env(&self) -> &Env {
         &self.context.env
     }
@@ -208,6 +221,7 @@ impl LogEngine {
     pub async fn close(&self) {
         self.refuse_appends();
         self.context.journal.stop();
+        self.context.cleaner.ring();
         let env = &self.context.env;
         while !self.workers_have_ended() {
             env.sleep(CLOSE_POLL).await;
@@ -252,6 +266,7 @@ impl Drop for LogEngine {
     fn drop(&mut self) {
         self.refuse_appends();
         self.context.journal.stop();
+        self.context.cleaner.ring();
     }
 }
 

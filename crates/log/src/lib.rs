@@ -10,11 +10,12 @@
 //! they went to. Segments are Kafka's own files, written behind the journal and synced at checkpoints.
 //!
 //! Fault model, byte layout and the crash argument: docs/storage-format.md. Not here: validation of what is inside a
-//! batch (wire), topics, requests and policies (broker), retention and compaction.
+//! batch (wire), topics, requests and policies (broker).
 
 mod batch;
 mod checkpoint;
 mod checkpointer;
+mod clean;
 mod codec;
 mod config;
 mod context;
@@ -38,6 +39,8 @@ mod tail;
 mod walk;
 mod workers;
 
+pub use clean::config::CleanConfig;
+pub use clean::counters::CleanStats;
 pub use config::{Class, LogConfig, LogSpec, PartitionKey, SegmentConfig};
 pub use engine::LogEngine;
 pub use error::{Action, AppendError, CreateError, OpenError, ReadError, StorageError};

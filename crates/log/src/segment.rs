@@ -13,6 +13,7 @@ use bytes::BufMut;
 use poruka_env::{Disk, DiskFile, OpenMode};
 
 use crate::batch::Head;
+use crate::clean::retention::Aged;
 use crate::layout::{INDEX, LOG, TIME_INDEX, segment_path};
 use crate::segment_file::SegmentFile;
 
@@ -106,6 +107,10 @@ pub(crate) struct Segment {
     times: Vec<TimeEntry>,
     in_memory: bool,
     bytes_since_entry: u32,
+    /// Largest timestamp of its first batch; none for a segment of an earlier life.
+    first_timestamp: Option<i64>,
+    /// When the cleaner took its age from; none before it looked.
+    since_ms: Option<i64>,
     /// Everything of it is in a checkpoint.
     pub(crate) is_proven: bool,
 }
@@ -141,6 +146,8 @@ impl Segment {
             times: Vec::new(),
             in_memory: false,
             bytes_since_entry: 0,
+            first_timestamp: None,
+            since_ms: None,
             is_proven: true,
         }
     }
@@ -236,11 +243,35 @@ impl Segment {
         fits && (room || self.record.len == 0)
     }
 
+    /// True when a batch with that timestamp is so much younger than the first one that it belongs into another segment.
+    pub(crate) fn spans(&self, timestamp: i64, roll_ms: i64) -> bool {
+        self.first_timestamp.is_some_and(|first| first >= 0 && timestamp.saturating_sub(first) > roll_ms)
+    }
+
+    /// Since when it is there, as far as this process can tell. The first call of a segment's life decides.
+    pub(crate) fn since(&mut self, now_ms: i64) -> i64 {
+        let newest = self.record.max_timestamp;
+        let is_older = self.first_timestamp.is_none() && (0..now_ms).contains(&newest);
+        *self.since_ms.get_or_insert(if is_older { newest } else { now_ms })
+    }
+
+    /// What retention goes by. A segment without timestamps is as old as it is known to be.
+    pub(crate) fn aged(&mut self, now_ms: i64) -> Aged {
+        let newest_ms = match self.record.max_timestamp {
+            NO_TIMESTAMP => self.since(now_ms),
+            newest => newest,
+        };
+        Aged { bytes: u64::from(self.record.len), end: self.record.end, newest_ms }
+    }
+
     /// Takes note of a batch that was written at the end of the file.
     pub(crate) fn appended(&mut self, head: &Head, index_interval_bytes: u32) {
         if head.max_timestamp > self.record.max_timestamp {
             self.record.max_timestamp = head.max_timestamp;
             self.record.max_timestamp_offset = head.last_offset();
+        }
+        if self.record.len == 0 {
+            self.first_timestamp = Some(head.max_timestamp);
         }
         if self.bytes_since_entry > index_interval_bytes {
             let delta = (head.last_offset() - self.record.base) as u32;

@@ -217,7 +217,7 @@ fn checked(topic: &Topic, batch: Bytes, now: i64, version: i16) -> Result<Bytes,
         return Err(BadBatch::new(ErrorCode::RecordListTooLarge, why));
     }
     // A compacted topic keeps the last record of each key, so each record must have one.
-    if topic.settings.compact && info.keyless.is_some() {
+    if topic.settings.clean.compact && info.keyless.is_some() {
         let why = "Compacted topic cannot accept message without key".to_owned();
         return Err(BadBatch { code: ErrorCode::InvalidRecord, record: info.keyless, why });
     }

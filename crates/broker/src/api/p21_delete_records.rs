@@ -23,7 +23,7 @@ fn delete_records(context: Context, request: DeleteRecordsRequest) -> Answer<Del
             for partition in asked.partitions {
                 let log = topic.as_ref().and_then(|topic| topic.partition(partition.partition_index));
                 let deleted = match (&topic, log) {
-                    (Some(topic), _) if !topic.settings.delete => Err(ErrorCode::PolicyViolation),
+                    (Some(topic), _) if !topic.settings.clean.delete => Err(ErrorCode::PolicyViolation),
                     (_, Some(log)) => delete_before(log, partition.offset).await,
                     _ => Err(ErrorCode::UnknownTopicOrPartition),
                 };

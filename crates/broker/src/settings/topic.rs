@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use poruka_guarantee::{Delivery, Durability, Guarantee, Order};
+use poruka_log::CleanConfig;
 
 use super::node::NodeOverrides;
 use super::{BadSetting, Kind, Rule, Source, check_value, list};
@@ -61,7 +62,7 @@ pub(crate) const TOPIC_SETTINGS: &[TopicSetting] = &[
     row("compression.type", Kind::Text, "producer", Rule::OneOf(CODECS), "compression.type", "Stored; batches are kept as they were sent."),
     row("compression.zstd.level", Kind::Int, "3", Rule::Between(-131_072, 22), "compression.zstd.level", "Stored; batches are kept as they were sent."),
     row("delete.retention.ms", Kind::Long, "86400000", Rule::AtLeast(0), "log.cleaner.delete.retention.ms", "How long a tombstone is kept in a compacted topic."),
-    row("file.delete.delay.ms", Kind::Long, "60000", Rule::AtLeast(0), "log.segment.delete.delay.ms", "How long a dropped segment's file is kept."),
+    row("file.delete.delay.ms", Kind::Long, "60000", Rule::AtLeast(0), "log.segment.delete.delay.ms", "Stored; a dropped segment's file goes at the next checkpoint, and who is reading it can finish."),
     row("flush.messages", Kind::Long, FOREVER, Rule::AtLeast(1), "log.flush.interval.messages", "Stored; poruka.durability decides what an acknowledgement means."),
     row("flush.ms", Kind::Long, FOREVER, Rule::AtLeast(0), "log.flush.interval.ms", "Stored; poruka.durability decides what an acknowledgement means."),
     row("follower.replication.throttled.replicas", Kind::List, "", Rule::ThrottledReplicas, "", "Stored; there is one node."),
@@ -142,13 +143,9 @@ pub(crate) struct TopicSettings {
     pub(crate) timestamp_type: TimestampType,
     pub(crate) timestamp_before_max_ms: i64,
     pub(crate) timestamp_after_max_ms: i64,
-    pub(crate) retention_ms: i64,
-    pub(crate) retention_bytes: i64,
     pub(crate) segment_bytes: u32,
-    pub(crate) segment_ms: i64,
     pub(crate) index_interval_bytes: u32,
-    pub(crate) delete: bool,
-    pub(crate) compact: bool,
+    pub(crate) clean: CleanConfig,
 }
 
 impl TopicSettings {
@@ -172,15 +169,27 @@ impl TopicSettings {
             },
             timestamp_before_max_ms: long("message.timestamp.before.max.ms"),
             timestamp_after_max_ms: long("message.timestamp.after.max.ms"),
-            retention_ms: long("retention.ms"),
-            retention_bytes: long("retention.bytes"),
             segment_bytes: u32::try_from(long("segment.bytes")).unwrap_or(u32::MAX),
-            segment_ms: long("segment.ms"),
             index_interval_bytes: u32::try_from(long("index.interval.bytes")).unwrap_or(4096),
-            delete: list(text("cleanup.policy")).any(|policy| policy == "delete"),
-            compact: list(text("cleanup.policy")).any(|policy| policy == "compact"),
+            clean: CleanConfig {
+                delete: list(text("cleanup.policy")).any(|policy| policy == "delete"),
+                compact: list(text("cleanup.policy")).any(|policy| policy == "compact"),
+                retention_ms: long("retention.ms"),
+                retention_bytes: long("retention.bytes"),
+                segment_ms: long("segment.ms"),
+                segment_jitter_ms: long("segment.jitter.ms"),
+                min_compaction_lag_ms: long("min.compaction.lag.ms"),
+                max_compaction_lag_ms: long("max.compaction.lag.ms"),
+                delete_retention_ms: long("delete.retention.ms"),
+                min_dirty_permille: permille(text("min.cleanable.dirty.ratio")),
+            },
         }
     }
+}
+
+/// A ratio of 0 to 1 in thousandths, which can be compared for equality.
+fn permille(ratio: &str) -> u32 {
+    (ratio.parse::<f64>().unwrap_or(0.5).clamp(0.0, 1.0) * 1000.0).round() as u32
 }
 
 /// Checks all of a topic's own settings together.

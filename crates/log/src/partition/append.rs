@@ -153,10 +153,11 @@ impl PartitionLog {
     fn write(&self, inner: &mut Inner, head: &Head, batch: &Bytes) -> Result<Place, StorageError> {
         let disk = self.context.disk();
         let Some(files) = &mut inner.files else { return Err(StorageError::Closed) };
-        let fits = files
-            .active
-            .as_ref()
-            .is_some_and(|active| active.has_room(head.size, head.last_offset(), inner.config.segment_bytes));
+        let config = &inner.config;
+        let fits = files.active.as_ref().is_some_and(|active| {
+            active.has_room(head.size, head.last_offset(), config.segment_bytes)
+                && !active.spans(head.max_timestamp, config.clean.roll_ms(self.salt(active.base())))
+        });
         if !fits {
             let dir = &self.dir;
             let created =

@@ -8,6 +8,7 @@ mod append;
 mod locate;
 mod read;
 pub(crate) mod recover;
+mod retain;
 pub(crate) mod snapshot;
 pub(crate) mod trim;
 
@@ -177,12 +178,16 @@ impl PartitionLog {
         self.lock().epochs.end_of(epoch, high_watermark)
     }
 
-    /// Changes the sizes of its segments from the next append on.
+    /// Changes the sizes of its segments, from the next append on, and how it is cleaned.
     pub fn set_config(&self, config: SegmentConfig) {
         let mut inner = self.lock();
-        inner.config = config;
+        let cleans_otherwise = std::mem::replace(&mut inner.config, config).clean != config.clean;
         if self.class == Class::Memory {
             inner.tail.set_bytes_max(config.memory_bytes_max);
+        }
+        drop(inner);
+        if cleans_otherwise {
+            self.context.cleaner.ring();
         }
     }
 

@@ -230,7 +230,9 @@ impl<'a> Recovering<'a> {
                 }
                 None => None,
             };
-            let next = self.segments_on_disk()?.into_iter().find(|base| from.is_none_or(|from| *base > from));
+            // Without an active segment the log is empty, and files of dropped segments may still lie before its end.
+            let after = from.unwrap_or(self.record.end - 1);
+            let next = self.segments_on_disk()?.into_iter().find(|base| *base > after);
             match next {
                 Some(base) if base == self.record.end && base <= self.record.reserved => self.roll(base)?,
                 _ => return Ok(()),

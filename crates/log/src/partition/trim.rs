@@ -7,11 +7,13 @@ use std::sync::Weak;
 use poruka_env::Disk;
 
 use super::{Inner, PartitionLog};
+use crate::clean::counters::Counters;
 use crate::config::Class;
 use crate::context::{Discarded, remove};
 use crate::error::{ReadError, StorageError};
 use crate::journal::entry::Entry;
 use crate::layout::{INDEX, LOG, TIME_INDEX, segment_path};
+use crate::segment::Segment;
 
 /// Why records could not be deleted.
 #[derive(Debug, thiserror::Error)]
@@ -48,18 +50,33 @@ impl PartitionLog {
         if offset <= log_start {
             return Ok(None);
         }
-        let mut inner = self.lock();
+        let (index, _) = self.move_start(&mut self.lock(), offset)?;
+        Ok(index)
+    }
+
+    /// Moves the log start to `offset`, if that is not behind it, and lets go of segments below it. The index of the
+    /// journal entry that has to be durable, and whether there were any.
+    pub(super) fn move_start(
+        &self,
+        inner: &mut Inner,
+        offset: i64,
+    ) -> Result<(Option<u64>, bool), StorageError> {
         let index = match self.class {
-            Class::Memory => None,
-            _ => {
+            Class::Cached | Class::Synced if offset > inner.log_start => {
                 let entry = Entry::LogStart { partition: self.id, offset };
-                Some(self.context.journal.record(&entry, None).map_err(StorageError::from)?)
+                Some(self.context.journal.record(&entry, None)?)
             }
+            _ => None,
         };
         let gone = inner.start_at(offset);
-        self.context.discard(gone.into_iter().map(|base| Discarded::Segment(Weak::clone(&self.me), base)));
+        let cleaned = &self.context.cleaned;
+        Counters::add(&cleaned.segments_dropped, gone.len() as u64);
+        Counters::add(&cleaned.bytes_dropped, gone.iter().map(|segment| u64::from(segment.len())).sum());
+        let dropped = !gone.is_empty();
+        let me = |segment: Segment| Discarded::Segment(Weak::clone(&self.me), segment.base());
+        self.context.discard(gone.into_iter().map(me));
         self.progress.log_start(offset);
-        Ok(index)
+        Ok((index, dropped))
     }
 
     /// No append is taken any more. The index of the journal entry that has to be durable.
@@ -86,8 +103,8 @@ impl PartitionLog {
 }
 
 impl Inner {
-    /// Moves the log start; returns the bases of the segments that are wholly below it.
-    pub(crate) fn start_at(&mut self, offset: i64) -> Vec<i64> {
+    /// Moves the log start; returns the segments that are wholly below it.
+    fn start_at(&mut self, offset: i64) -> Vec<Segment> {
         self.log_start = self.log_start.max(offset);
         self.tail.drop_below(offset);
         let Some(files) = &mut self.files else { return Vec::new() };
@@ -97,9 +114,6 @@ impl Inner {
             .filter(|sealed| sealed.end() <= offset)
             .map(|sealed| sealed.base())
             .collect();
-        for base in &gone {
-            files.sealed.remove(base);
-        }
-        gone
+        gone.iter().filter_map(|base| files.sealed.remove(base)).collect()
     }
 }

@@ -101,6 +101,7 @@ pub(crate) fn small() -> LogConfig {
         reference_segments_max: 1,
         tail_bytes_max: 64 << 10,
         cached_unsynced_bytes_max: 20_000,
+        ..LogConfig::default()
     }
 }
 
@@ -110,6 +111,11 @@ pub(crate) fn spec(topic: &str, id: u8, class: Class) -> LogSpec {
         topic_id: Uuid([id; 16]),
         partition: 0,
         durability: class,
-        config: SegmentConfig { segment_bytes: 12_000, index_interval_bytes: 1000, memory_bytes_max: 10_000 },
+        config: SegmentConfig {
+            segment_bytes: 12_000,
+            index_interval_bytes: 1000,
+            memory_bytes_max: 10_000,
+            ..SegmentConfig::default()
+        },
     }
 }

@@ -4,5 +4,6 @@ mod common;
 mod crash;
 mod faults;
 mod real_disk;
+mod retention;
 mod state;
 mod world;
