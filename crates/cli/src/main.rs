@@ -1,4 +1,4 @@
-//! The `poruka` binary: serve, topic, group, produce, consume, prove, explain.
+//! The `poruka` binary: serve, topic, group, produce, consume, prove, bench, explain.
 //!
 //! Results go to standard output, logs and errors to standard error; the exit code says how it ended (exit.rs).
 //! This crate holds no logic of its own beyond reading arguments and printing: the broker, the library and the prover
@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use commands::{consume, explain, group, produce, prove, serve, topic};
+use commands::{bench, consume, explain, group, produce, prove, serve, topic};
 use exit::Exit;
 use output::Form;
 use problem::{Problem, Result};
@@ -41,6 +41,7 @@ enum Command {
     Produce(produce::Produce),
     Consume(consume::Consume),
     Prove(prove::Prove),
+    Bench(bench::Bench),
     Explain(explain::Explain),
 }
 
@@ -75,6 +76,7 @@ fn run(cli: Cli) -> Result<()> {
             Command::Produce(command) => produce::run(command, form).await,
             Command::Consume(command) => consume::run(command, form).await,
             Command::Prove(command) => prove::run(command, form).await,
+            Command::Bench(command) => bench::run(command, form).await,
             Command::Explain(command) => explain::run(&command, form),
         }
     });

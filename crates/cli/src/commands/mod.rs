@@ -1,5 +1,6 @@
 //! One file per command: its arguments, what it teaches in `--help`, and what it does.
 
+pub(crate) mod bench;
 pub(crate) mod consume;
 mod dials;
 pub(crate) mod explain;
