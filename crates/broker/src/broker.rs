@@ -13,6 +13,7 @@ use crate::api::{Peer, Session};
 use crate::config::BrokerConfig;
 use crate::connection::{self, CloseReason, Held, LocalConnection};
 use crate::group::RecordError;
+use crate::metrics::{self, Gathering, MetricsPage};
 use crate::server::Server;
 use crate::state::BadFact;
 use crate::topics::Refusal;
@@ -123,14 +124,21 @@ impl Broker {
     /// # Errors
     /// See [`ListenError`].
     pub async fn listen(&self, address: &str) -> Result<SocketAddr, ListenError> {
+        let bind = |error| ListenError::Bind { address: address.to_owned(), error };
+        self.listen_on(self.inner.server.env.listen(address).await.map_err(bind)?)
+    }
+
+    /// Serves what arrives at an address that is bound already: a program that binds first makes no data folder for
+    /// nothing when the address is taken.
+    ///
+    /// # Errors
+    /// See [`ListenError`].
+    pub fn listen_on(&self, listener: Box<dyn Listener>) -> Result<SocketAddr, ListenError> {
         let server = &self.inner.server;
         if server.is_draining() {
             return Err(ListenError::Closed);
         }
-        let bind = |error| ListenError::Bind { address: address.to_owned(), error };
-        let listener = server.env.listen(address).await.map_err(bind)?;
-        let local = listener.local_addr().map_err(bind)?;
-        let local: SocketAddr = local.parse().map_err(|_| ListenError::Address(local))?;
+        let local = local_address(&*listener)?;
         let advertised = self.advertised_for(local);
         if !local.ip().is_loopback() {
             tracing::warn!(%local, "listening beyond this machine, and there is no authentication: whoever reaches the port can read, write and delete everything");
@@ -164,6 +172,36 @@ impl Broker {
             }
             None => (Str::from(local.ip().to_string()), i32::from(local.port())),
         }
+    }
+
+    /// Listens on `address` ("host:port", port 0 for any) and answers `GET /metrics` there, until the broker ends.
+    ///
+    /// # Errors
+    /// See [`ListenError`].
+    pub async fn serve_metrics(&self, address: &str) -> Result<SocketAddr, ListenError> {
+        let bind = |error| ListenError::Bind { address: address.to_owned(), error };
+        self.serve_metrics_on(self.inner.server.env.listen(address).await.map_err(bind)?)
+    }
+
+    /// As [`Broker::serve_metrics`], at an address that is bound already.
+    ///
+    /// # Errors
+    /// See [`ListenError`].
+    pub fn serve_metrics_on(&self, listener: Box<dyn Listener>) -> Result<SocketAddr, ListenError> {
+        let server = &self.inner.server;
+        if server.is_draining() {
+            return Err(ListenError::Closed);
+        }
+        let local = local_address(&*listener)?;
+        tracing::info!(%local, "metrics are served");
+        let task = server.env.spawn("metrics", metrics::serve(self.inner.gathering(), listener));
+        self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+        Ok(local)
+    }
+
+    /// What the broker tells about itself now: the page of `GET /metrics`, and single numbers of it.
+    pub fn metrics(&self) -> MetricsPage {
+        self.inner.gathering().page()
     }
 
     /// A connection from inside the process.
@@ -200,6 +238,14 @@ impl Broker {
 }
 
 impl Inner {
+    fn gathering(&self) -> Gathering {
+        Gathering {
+            server: Arc::clone(&self.server),
+            connections: Arc::clone(&self.connections),
+            held: self.held.clone(),
+        }
+    }
+
     fn abort_tasks(&self) {
         for task in self.tasks.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             task.abort();
@@ -220,6 +266,12 @@ impl std::fmt::Debug for Broker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Broker").field("cluster_id", &self.cluster_id()).finish_non_exhaustive()
     }
+}
+
+fn local_address(listener: &dyn Listener) -> Result<SocketAddr, ListenError> {
+    let bind = |error| ListenError::Bind { address: "an address".to_owned(), error };
+    let local = listener.local_addr().map_err(bind)?;
+    local.parse().map_err(|_| ListenError::Address(local))
 }
 
 /// One listener's loop.
@@ -260,18 +312,24 @@ impl Accepting {
     fn serve(&self, stream: Box<dyn Stream>, address: String) {
         let counted = Counted(Arc::clone(&self.connections));
         if self.connections.fetch_add(1, Ordering::AcqRel) >= self.server.config.connections_max {
+            self.server.metrics.refused();
             tracing::warn!(peer = %address, max = self.server.config.connections_max, "too many connections; closed one");
             return;
         }
+        self.server.metrics.accepted();
         let peer = Arc::new(Peer::new(address, self.advertised.clone()));
-        let session = Session { server: Arc::clone(&self.server), peer: Arc::clone(&peer) };
+        let server = Arc::clone(&self.server);
+        let session = Session { server: Arc::clone(&server), peer: Arc::clone(&peer) };
         let (env, draining) = (self.server.env.clone(), self.server.draining());
         let (held, closed) = (self.held.clone(), self.server.closed());
         self.server.env.spawn("connection", async move {
             let _counted = counted;
             tokio::select! {
                 biased;
-                reason = connection::serve(env, stream, session, &held, draining) => log_end(&peer, &reason),
+                reason = connection::serve(env, stream, session, &held, draining) => {
+                    server.metrics.closed(&reason);
+                    log_end(&peer, &reason);
+                }
                 () = closed => tracing::warn!(peer = %peer.address, "connection cut: the broker closed"),
             }
         });

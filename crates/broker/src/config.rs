@@ -24,10 +24,16 @@ pub struct BrokerConfig {
     pub consumer_session_timeout_ms: u32,
     /// How often such a member has to say something, in milliseconds (`group.consumer.heartbeat.interval.ms`).
     pub consumer_heartbeat_interval_ms: u32,
+    /// How long committed offsets outlive the last use of their group, in minutes (`offsets.retention.minutes`).
+    pub offsets_retention_minutes: u32,
+    /// How often expired offsets are looked for, in milliseconds (`offsets.retention.check.interval.ms`).
+    pub offsets_retention_check_interval_ms: u32,
     /// The most connections at one time; more are closed as they arrive.
     pub connections_max: usize,
 }
 
+/// How long committed offsets outlive the last use of their group, in minutes, unless the config says otherwise.
+pub const OFFSETS_RETENTION_MINUTES: u32 = 7 * 24 * 60;
 /// The most connections at one time, unless the config says otherwise.
 pub const CONNECTIONS_MAX: usize = 10_000;
 
@@ -49,6 +55,8 @@ impl Default for BrokerConfig {
             initial_rebalance_delay_ms: 0,
             consumer_session_timeout_ms: 45_000,
             consumer_heartbeat_interval_ms: 5_000,
+            offsets_retention_minutes: OFFSETS_RETENTION_MINUTES,
+            offsets_retention_check_interval_ms: 600_000,
             connections_max: CONNECTIONS_MAX,
         }
     }

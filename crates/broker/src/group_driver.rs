@@ -12,11 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use poruka_env::{Env, Mono};
-use poruka_log::{StateLog, Ticket};
+use poruka_log::{PartitionFigures, StateLog, Ticket};
 use tokio::sync::{Notify, oneshot};
 
 use crate::group::{
-    Effect, GroupCall, GroupConfig, GroupResponse, Groups, Now, RecordError, Token, TopicView,
+    Effect, GroupCall, GroupConfig, GroupFigures, GroupResponse, Groups, Now, RecordError, Token, TopicView,
 };
 
 /// How long after a failed append the records are tried again, in milliseconds.
@@ -134,6 +134,16 @@ impl GroupDriver {
             self.log.wait(ticket).await.map_err(|_| CoordinatorGone)?;
         }
         response.ok_or(CoordinatorGone)
+    }
+
+    /// How many groups, members and offsets there are.
+    pub(crate) fn figures(&self) -> GroupFigures {
+        self.lock().groups.figures()
+    }
+
+    /// The size of the coordinator's log.
+    pub(crate) fn log_figures(&self) -> PartitionFigures {
+        self.log.partition().figures()
     }
 
     /// Tells the coordinator which topics there are.

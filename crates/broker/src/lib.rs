@@ -6,6 +6,7 @@
 //! - `connection`: bytes to frames to handlers and back, in order and bounded.
 //! - `api`: one numbered file for each Kafka API.
 //! - `topics`, `catalog`, `state`, `settings`: which topics there are, how they are set, and how that is remembered.
+//! - `metrics`: what the broker counts about itself, and the page that shows it.
 //! - [`group`]: the group coordinator, pure; `group_driver` feeds it.
 //!
 //! Everything it remembers is a fold over a log of `poruka-log`. Time, randomness, tasks and sockets come from
@@ -20,6 +21,7 @@ mod config;
 mod connection;
 pub mod group;
 mod group_driver;
+mod metrics;
 mod producer_ids;
 mod server;
 mod settings;
@@ -28,7 +30,8 @@ mod topic_name;
 mod topics;
 
 pub use broker::{Broker, DRAIN_MS_MAX, ListenError, OpenError};
-pub use config::{BrokerConfig, CONNECTIONS_MAX};
+pub use config::{BrokerConfig, CONNECTIONS_MAX, OFFSETS_RETENTION_MINUTES};
 pub use connection::{
     Closed, HELD_BYTES_MAX, IDLE_MS_MAX, IN_FLIGHT_BYTES_MAX, IN_FLIGHT_REQUESTS_MAX, LocalConnection,
 };
+pub use metrics::{METRICS_CONNECTIONS_MAX, MetricsPage};

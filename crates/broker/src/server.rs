@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use poruka_env::Env;
 use poruka_guarantee::Durability;
-use poruka_log::{LogConfig, LogEngine, StateLog};
+use poruka_log::{LogConfig, LogEngine, PartitionFigures, StateLog};
 use poruka_wire::{Str, Uuid};
 use tokio::sync::{Mutex, watch};
 
@@ -15,6 +15,7 @@ use crate::config::BrokerConfig;
 use crate::connection::Boxed;
 use crate::group::{GroupConfig, TopicView};
 use crate::group_driver::GroupDriver;
+use crate::metrics::Metrics;
 use crate::producer_ids::ProducerIds;
 use crate::settings::TopicSettings;
 use crate::state::{Fact, TopicRecord};
@@ -42,6 +43,7 @@ pub(crate) struct Server {
     pub(crate) engine: Arc<LogEngine>,
     pub(crate) groups: Arc<GroupDriver>,
     pub(crate) producer_ids: ProducerIds,
+    pub(crate) metrics: Metrics,
     /// Changes of topics and settings are made one at a time.
     pub(crate) changes: Mutex<()>,
     cluster_id: Uuid,
@@ -89,6 +91,8 @@ impl Server {
             consumer_session_timeout_ms: u64::from(config.consumer_session_timeout_ms),
             consumer_heartbeat_interval_ms: i32::try_from(config.consumer_heartbeat_interval_ms)
                 .unwrap_or(i32::MAX),
+            offsets_retention_ms: i64::from(config.offsets_retention_minutes) * 60_000,
+            offsets_retention_check_interval_ms: u64::from(config.offsets_retention_check_interval_ms),
             ..GroupConfig::default()
         };
         let topics = view(&remembered.catalog);
@@ -99,6 +103,7 @@ impl Server {
             config,
             engine,
             groups,
+            metrics: Metrics::default(),
             changes: Mutex::new(()),
             cluster_id,
             metadata,
@@ -125,6 +130,11 @@ impl Server {
     /// Makes facts durable.
     pub(crate) async fn record(&self, facts: &[Fact]) -> Result<(), Refusal> {
         record(&self.metadata, facts).await
+    }
+
+    /// The broker's own logs with their sizes.
+    pub(crate) fn state_logs(&self) -> [(&'static str, PartitionFigures); 2] {
+        [(METADATA, self.metadata.partition().figures()), (GROUPS, self.groups.log_figures())]
     }
 
     pub(crate) fn cluster_id(&self) -> Uuid {

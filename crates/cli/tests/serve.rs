@@ -66,6 +66,24 @@ fn a_port_in_use_is_told_with_what_to_do() {
     let said = fails(run(&mut serve(folder.path().join("d").to_str().unwrap(), &address), b""), 5);
     assert!(said.contains(&format!("error: cannot listen on {address}")), "{said}");
     assert!(said.contains("next: choose another address with --listen"), "{said}");
+    assert!(!folder.path().join("d").exists(), "no folder is made for nothing");
+    let mut command = serve(folder.path().join("d").to_str().unwrap(), "127.0.0.1:0");
+    let said = fails(run(command.args(["--metrics", &address]), b""), 5);
+    assert!(said.contains("next: choose another address with --metrics"), "{said}");
+    assert!(!folder.path().join("d").exists(), "no folder is made for nothing");
+}
+
+#[test]
+fn metrics_are_served_where_the_readiness_line_says() {
+    let server = Server::with(&["--metrics", "127.0.0.1:0"]);
+    ok(server.run_with(&["produce", "orders", "--guarantee", "durable"], b"one\ntwo\n"));
+    let (_, rest) = server.ready_line.split_once("metrics http://").unwrap();
+    let mut stream = TcpStream::connect(rest.split('/').next().unwrap()).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    assert!(page.contains("\nporuka_produced_records_total{class=\"synced\"} 2\n"), "{page}");
+    assert!(page.contains("\nprocess_resident_memory_bytes "), "{page}");
 }
 
 #[test]
@@ -105,6 +123,14 @@ fn a_path_that_cannot_be_a_folder_is_not_called_damaged() {
 fn a_wrong_address_is_a_wrong_argument() {
     let said = fails(run(poruka().args(["serve", "--advertise", "nowhere"]), b""), 2);
     assert!(said.contains("expected HOST:PORT"), "{said}");
+    for listen in ["nonsense", ":9092", "127.0.0.1:99999", "::1:9092", "a b:1", "127.0.0.1:"] {
+        for option in ["--listen", "--metrics"] {
+            let said = fails(run(poruka().args(["serve", option, listen]), b""), 2);
+            assert!(said.contains("expected HOST:PORT"), "{said}");
+        }
+    }
+    let said = fails(run(poruka().args(["serve", "--offsets-retention-minutes", "0"]), b""), 2);
+    assert!(said.contains("--offsets-retention-minutes"), "{said}");
     let said = fails(run(poruka().args(["serve", "--durability", "sinced"]), b""), 2);
     assert!(said.contains("synced"), "{said}");
 }

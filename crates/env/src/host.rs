@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::disk::{Disk, RealDisk};
 use crate::mono::Mono;
 use crate::net::{Listener, Stream};
+use crate::process::ProcessFigures;
 use crate::real::RealHost;
 use crate::task::{Task, controlled};
 
@@ -28,6 +29,10 @@ pub(crate) trait Host: Send + Sync + 'static {
     fn spawn_thread(&self, name: &'static str, body: Box<dyn FnOnce() + Send>) -> io::Result<ThreadHandle>;
     fn connect(&self, addr: String) -> Boxed<io::Result<Box<dyn Stream>>>;
     fn listen(&self, addr: String) -> Boxed<io::Result<Box<dyn Listener>>>;
+
+    fn process(&self) -> Option<ProcessFigures> {
+        None
+    }
 }
 
 /// Clock, randomness, tasks, threads, sockets and disk of one host. Cheap to clone.
@@ -155,6 +160,11 @@ impl Env {
         body: impl FnOnce() + Send + 'static,
     ) -> io::Result<ThreadHandle> {
         self.host.spawn_thread(name, Box::new(body))
+    }
+
+    /// What this process takes of the machine; `None` where nobody can tell, and in the simulation.
+    pub fn process(&self) -> Option<ProcessFigures> {
+        self.host.process()
     }
 
     /// Connects to `addr`, "host:port". Small writes are sent at once (no Nagle delay).

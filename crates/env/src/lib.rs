@@ -17,6 +17,7 @@ mod disk;
 mod host;
 mod mono;
 mod net;
+mod process;
 mod real;
 pub mod sim;
 mod task;
@@ -28,4 +29,5 @@ pub use disk::{
 pub use host::{Elapsed, Env, ThreadHandle};
 pub use mono::Mono;
 pub use net::{Accepting, Listener, Stream};
+pub use process::ProcessFigures;
 pub use task::{Ended, Task};

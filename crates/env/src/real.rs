@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use crate::host::{Boxed, Host, ThreadHandle};
 use crate::mono::Mono;
 use crate::net::{Accepting, Listener, Stream};
+use crate::process::ProcessFigures;
 
 /// Tasks far in the future sleep in pieces of this length, the longest that tokio's timer is known to take.
 const SLEEP_PIECE_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -87,6 +88,10 @@ impl Host for RealHost {
     fn spawn_thread(&self, name: &'static str, body: Box<dyn FnOnce() + Send>) -> io::Result<ThreadHandle> {
         let inner = std::thread::Builder::new().name(name.to_owned()).spawn(body)?;
         Ok(ThreadHandle { inner })
+    }
+
+    fn process(&self) -> Option<ProcessFigures> {
+        crate::process::figures()
     }
 
     #[expect(clippy::disallowed_methods, reason = "Env::connect is made of this")]

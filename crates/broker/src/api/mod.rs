@@ -78,6 +78,11 @@ const APIS: &[&Api] = &[
     &p75_describe_topic_partitions::API,
 ];
 
+/// Whether requests of that kind are answered.
+pub(crate) fn is_spoken(key: poruka_wire::ApiKey) -> bool {
+    APIS.iter().any(|api| api.key == key)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

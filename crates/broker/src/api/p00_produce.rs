@@ -18,12 +18,13 @@ use poruka_wire::api::{
     ProduceResponse, TopicProduceData, TopicProduceResponse,
 };
 use poruka_wire::records::{self, BatchErrorKind, Compression, Limits, NO_TIMESTAMP};
-use poruka_wire::{ErrorCode, Str};
+use poruka_wire::{ApiKey, ErrorCode, Str};
 
 use super::support::is_ready;
 use super::{Answer, Context, api};
 use crate::catalog::Topic;
 use crate::connection::{Boxed, CloseReason};
+use crate::metrics::Classes;
 use crate::settings::TimestampType;
 
 api!(ProduceRequest, versions = 3..=13, advertised_from = 0, handler = produce);
@@ -37,17 +38,23 @@ const TOPIC_IDS_FROM: i16 = 13;
 
 fn produce(context: Context, request: ProduceRequest) -> Answer<ProduceResponse> {
     let acks = request.acks;
-    let (mut response, waits) = append_all(&context, request);
+    let (server, begun) = (Arc::clone(&context.server), context.server.env.now());
+    server.metrics.acks(acks);
+    let (mut response, waits, classes) = append_all(&context, request);
     if acks == ACKS_NONE {
         return match first_error(&response) {
             None => Answer::Nothing(room_after(waits)),
-            Some(code) => Answer::Close(CloseReason::Refused(format!(
-                "produce with acks=0 failed with {}, and closing is the only way to say so",
-                code.name()
-            ))),
+            Some(code) => {
+                server.metrics.told(ApiKey::Produce, code);
+                Answer::Close(CloseReason::Refused(format!(
+                    "produce with acks=0 failed with {}, and closing is the only way to say so",
+                    code.name()
+                )))
+            }
         };
     }
     if waits.iter().all(|wait| wait.log.reached(wait.ticket)) {
+        server.metrics.acknowledged(classes, server.env.now() - begun);
         return Answer::Now(response);
     }
     // A full journal is not fed from this connection until it has written what it has.
@@ -63,6 +70,7 @@ fn produce(context: Context, request: ProduceRequest) -> Answer<ProduceResponse>
                 );
             }
         }
+        server.metrics.acknowledged(classes, server.env.now() - begun);
         response
     };
     if crowded { Answer::alone(finish) } else { Answer::later(finish) }
@@ -82,7 +90,9 @@ struct Wait {
     ticket: Ticket,
 }
 
-fn append_all(context: &Context, request: ProduceRequest) -> (ProduceResponse, Vec<Wait>) {
+/// Appends every batch; tells the classes of the topics that took one.
+fn append_all(context: &Context, request: ProduceRequest) -> (ProduceResponse, Vec<Wait>, Classes) {
+    let mut classes = Classes::default();
     let mut response = ProduceResponse::default();
     let mut waits = Vec::new();
     let by_id = context.version() >= TOPIC_IDS_FROM;
@@ -100,13 +110,14 @@ fn append_all(context: &Context, request: ProduceRequest) -> (ProduceResponse, V
             };
             let answer = appended.unwrap_or_else(|refused| Appended { answer: refused, wait: None });
             if let Some((log, ticket)) = answer.wait {
+                topic.iter().for_each(|topic| classes.add(topic.class));
                 waits.push(Wait { topic: response.responses.len(), partition: answers.len(), log, ticket });
             }
             answers.push(answer.answer);
         }
         response.responses.push(TopicProduceResponse { name, topic_id, partition_responses: answers });
     }
-    (response, waits)
+    (response, waits, classes)
 }
 
 struct Appended {
@@ -126,22 +137,26 @@ fn append(
     let now = context.server.env.wall_ms();
     let batch = data.records.unwrap_or_default();
     let batch = checked(topic, batch, now, context.version()).map_err(|bad| bad.answer(index))?;
+    let size = batch.len();
     let append_time = match topic.settings.timestamp_type {
         TimestampType::LogAppend => now,
         TimestampType::Create => -1,
     };
     match log.append(batch, Origin::Client) {
-        Ok(appended) => Ok(Appended {
-            answer: PartitionProduceResponse {
-                index,
-                error_code: ErrorCode::None,
-                base_offset: appended.base_offset,
-                log_append_time_ms: append_time,
-                log_start_offset: log.log_start(),
-                ..PartitionProduceResponse::default()
-            },
-            wait: Some((Arc::clone(log), appended.durable)),
-        }),
+        Ok(appended) => {
+            count(context, topic, &appended, size);
+            Ok(Appended {
+                answer: PartitionProduceResponse {
+                    index,
+                    error_code: ErrorCode::None,
+                    base_offset: appended.base_offset,
+                    log_append_time_ms: append_time,
+                    log_start_offset: log.log_start(),
+                    ..PartitionProduceResponse::default()
+                },
+                wait: Some((Arc::clone(log), appended.durable)),
+            })
+        }
         Err(error) => {
             let (code, wait) = code_of(&error);
             if code == ErrorCode::KafkaStorageError {
@@ -152,6 +167,16 @@ fn append(
                 wait: wait.map(|ticket| (Arc::clone(log), ticket)),
             })
         }
+    }
+}
+
+/// A batch that is there is counted once, however often it is sent.
+fn count(context: &Context, topic: &Topic, appended: &poruka_log::Appended, bytes: usize) {
+    let metrics = &context.server.metrics;
+    if appended.duplicate {
+        metrics.repeated(topic.class);
+    } else {
+        metrics.produced(topic.class, appended.last_offset.abs_diff(appended.base_offset) + 1, bytes);
     }
 }
 

@@ -28,6 +28,7 @@ use poruka_wire::api::{
 use super::support::check_epoch;
 use super::{Answer, Context, api};
 use crate::catalog::Topic;
+use crate::metrics::Sent;
 
 api!(FetchRequest, versions = 4..=18, handler = fetch);
 
@@ -49,7 +50,13 @@ fn fetch(context: Context, request: FetchRequest) -> Answer<FetchResponse> {
     }
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0).min(WAIT_MS_MAX));
     let deadline = context.server.env.now() + wait;
-    Answer::later(async move { Fetching { context, request, deadline }.run().await })
+    Answer::later(async move {
+        let server = Arc::clone(&context.server);
+        let begun = server.env.now();
+        let pass = Fetching { context, request, deadline }.run().await;
+        server.metrics.fetched(&pass.sent, server.env.now() - begun);
+        pass.response
+    })
 }
 
 struct Fetching {
@@ -62,12 +69,14 @@ struct Fetching {
 struct Pass {
     response: FetchResponse,
     bytes: usize,
+    /// What it gives, for the count of it.
+    sent: Sent,
     /// An error, or a divergence: to be told at once.
     told: bool,
 }
 
 impl Fetching {
-    async fn run(self) -> FetchResponse {
+    async fn run(self) -> Pass {
         let min_bytes = usize::try_from(self.request.min_bytes).unwrap_or(0);
         let env = self.context.server.env.clone();
         let is_over = |pass: &Pass| {
@@ -76,14 +85,14 @@ impl Fetching {
         };
         let pass = self.pass();
         if is_over(&pass) {
-            return pass.response;
+            return pass;
         }
         loop {
             // Watching starts before reading, so that nothing appended in between is slept through.
             let mut changes: Vec<Change> = self.logs().into_iter().map(change_of).collect();
             let pass = self.pass();
             if is_over(&pass) {
-                return pass.response;
+                return pass;
             }
             let mut timer = Box::pin(env.sleep_until(self.deadline));
             let mut draining = self.context.server.draining();
@@ -121,7 +130,8 @@ impl Fetching {
 
     fn pass(&self) -> Pass {
         let bytes_max = usize::try_from(self.request.max_bytes).unwrap_or(0).min(FETCH_BYTES_MAX);
-        let mut pass = Pass { response: FetchResponse::default(), bytes: 0, told: false };
+        let mut pass =
+            Pass { response: FetchResponse::default(), bytes: 0, sent: Sent::default(), told: false };
         for asked in &self.request.topics {
             let topic = self.topic(asked);
             let mut partitions = Vec::with_capacity(asked.partitions.len());
@@ -134,7 +144,10 @@ impl Fetching {
                         read(log, partition, bytes_max.saturating_sub(pass.bytes), pass.bytes == 0)
                     }
                 };
-                pass.bytes += data.records.as_ref().map_or(0, Bytes::len);
+                if let (Some(topic), Some(records)) = (&topic, &data.records) {
+                    pass.bytes += records.len();
+                    pass.sent.add(topic.class, records);
+                }
                 pass.told |= data.error_code != ErrorCode::None || data.diverging_epoch.end_offset >= 0;
                 if self.request.isolation_level == READ_COMMITTED && data.error_code == ErrorCode::None {
                     data.aborted_transactions = Some(Vec::new());

@@ -10,6 +10,7 @@ use poruka_wire::{ApiKey, Message, Reader, Request, Str, Uuid};
 use super::APIS;
 use crate::catalog::Topic;
 use crate::connection::{Boxed, CloseReason, Handle, Outcome, Reply};
+use crate::metrics::Errors;
 use crate::server::Server;
 
 /// Who is at the other end of a connection.
@@ -103,11 +104,15 @@ macro_rules! api {
 pub(super) use api;
 
 /// Decodes the body, calls the handler, and arranges for the response to be encoded when it is there.
-pub(super) fn run<R: Request>(
+pub(super) fn run<R>(
     context: Context,
     mut body: Reader,
     handler: fn(Context, R) -> Answer<R::Response>,
-) -> Reply {
+) -> Reply
+where
+    R: Request,
+    R::Response: Errors,
+{
     let version = context.header.api_version;
     let correlation_id = context.header.correlation_id;
     // Bytes after the body are passed over, as Apache Kafka does: librdkafka 2.16 sends three too many with Metadata v13.
@@ -115,7 +120,12 @@ pub(super) fn run<R: Request>(
         Ok(request) => request,
         Err(error) => return close(CloseReason::BadFrame(error.to_string())),
     };
-    let encode = move |response: R::Response| encoded::<R>(correlation_id, &response, version);
+    let server = Arc::clone(&context.server);
+    server.metrics.requested(R::KEY);
+    let encode = move |response: R::Response| {
+        response.errors(&mut |code| server.metrics.told(R::KEY, code));
+        encoded::<R>(correlation_id, &response, version)
+    };
     match handler(context, request) {
         Answer::Now(response) => Reply::Now(encode(response)),
         Answer::Later(future) => Reply::Later(Box::pin(async move { encode(future.await?) })),

@@ -22,6 +22,11 @@ pub(super) struct Share {
 }
 
 impl Held {
+    /// Bytes that all connections hold now.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
     pub(super) fn share(&self) -> Share {
         Share { held: self.clone(), bytes: 0 }
     }

@@ -1,6 +1,7 @@
 //! The coordinator as its driver sees it.
 
 use super::cx::{Cx, Out, Waiting};
+use super::figures::GroupFigures;
 use super::ids::MemberIds;
 use super::limits::GroupConfig;
 use super::record::RecordError;
@@ -74,6 +75,11 @@ impl Groups {
     pub fn topics_changed(&mut self, now: Now, topics: TopicView) -> Vec<Effect> {
         self.topics = topics;
         self.event(now, |state, cx| state.topics_changed(cx))
+    }
+
+    /// How many groups, members and offsets there are.
+    pub fn figures(&self) -> GroupFigures {
+        self.state.figures()
     }
 
     fn event(&mut self, now: Now, run: impl FnOnce(&mut State, &mut Cx<'_>)) -> Vec<Effect> {

@@ -28,6 +28,7 @@ mod classic_calls;
 mod consumer;
 mod coordinator;
 mod cx;
+mod figures;
 mod ids;
 pub mod limits;
 mod load;
@@ -42,6 +43,7 @@ mod timers;
 mod topics;
 
 pub use coordinator::Groups;
+pub use figures::GroupFigures;
 pub use limits::GroupConfig;
 pub use record::RecordError;
 pub use request::{Effect, GroupCall, GroupRequest, GroupResponse, Now, Token};

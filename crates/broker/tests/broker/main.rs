@@ -5,9 +5,11 @@
 
 mod configs;
 mod connections;
+mod exposition;
 mod fetches;
 mod groups;
 mod harness;
+mod metrics;
 mod produces;
 mod restarts;
 mod storage_faults;

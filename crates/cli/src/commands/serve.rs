@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use poruka_broker::{Broker, BrokerConfig, ListenError, OpenError};
-use poruka_env::{Env, FakeDisk};
+use poruka_broker::{Broker, BrokerConfig, OFFSETS_RETENTION_MINUTES, OpenError};
+use poruka_env::{Env, FakeDisk, Listener};
 use poruka_guarantee::Durability;
 use poruka_log::OpenError as LogError;
 use serde_json::json;
@@ -27,6 +27,7 @@ Examples:
   poruka serve                                     data in ./poruka-data, port 9092 of this machine
   poruka serve --data /var/lib/poruka --durability cached
   poruka serve --listen 127.0.0.1:0                any free port; the readiness line names it
+  poruka serve --metrics 127.0.0.1:9187            numbers for Prometheus at http://127.0.0.1:9187/metrics
   poruka serve --listen 0.0.0.0:9092 --advertise broker.example.org:9092
 
 It is ready when it prints one line on standard output:
@@ -38,7 +39,7 @@ pub(crate) struct Serve {
     data: PathBuf,
     /// The address to listen on; port 0 takes a free one. There is no authentication: keep it on this machine, or on
     /// a network where everybody may read and write everything.
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092")]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092", value_parser = address)]
     listen: String,
     /// The address that clients are told to connect to, when it is not the one listened on.
     #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
@@ -46,6 +47,14 @@ pub(crate) struct Serve {
     /// What an acknowledged record survives in topics that do not say it themselves.
     #[arg(long, value_name = "DIAL", default_value = "synced", value_parser = durability_parser())]
     durability: Durability,
+    /// Answer `GET /metrics` (Prometheus) at this address; port 0 takes a free one. Nothing is served without it.
+    /// There is no authentication here either.
+    #[arg(long, value_name = "HOST:PORT", value_parser = address)]
+    metrics: Option<String>,
+    /// How long committed offsets outlive the last use of their group, in minutes (Kafka's offsets.retention.minutes).
+    #[arg(long, value_name = "MINUTES", default_value_t = OFFSETS_RETENTION_MINUTES,
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(i32::MAX)))]
+    offsets_retention_minutes: u32,
     /// Keep unsynced bytes in this process only, so that SIGKILL is a power cut; the seed decides what is torn.
     #[arg(long, value_name = "SEED", hide = true)]
     simulated_disk: Option<u64>,
@@ -57,12 +66,20 @@ pub(crate) struct Serve {
     group_heartbeat_ms: u32,
 }
 
+/// An address to listen on, as it was written: host names are looked up when it is bound.
+fn address(text: &str) -> std::result::Result<String, String> {
+    host_and_port(text).map(|_| text.to_string())
+}
+
 fn host_and_port(text: &str) -> std::result::Result<(String, u16), String> {
     let (host, port) = text.rsplit_once(':').ok_or("expected HOST:PORT, such as broker.example.org:9092")?;
     let port = port.parse().map_err(|_| format!("{port:?} is no port; expected HOST:PORT"))?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
+    let unbracketed = host.contains(':') && !text.starts_with('[');
     if host.is_empty() {
         Err("the host is missing; expected HOST:PORT".to_string())
+    } else if unbracketed || host.contains(char::is_whitespace) {
+        Err(format!("{host:?} is no host; expected HOST:PORT, an IPv6 address in brackets: [::1]:9092"))
     } else {
         Ok((host.to_string(), port))
     }
@@ -80,23 +97,38 @@ pub(crate) async fn run(command: Serve, form: Form) -> Result<()> {
             })?))
         }
     };
+    // Before the folder: an address that is taken must not leave one behind.
+    let listener = bind(&env, "--listen", &command.listen).await?;
+    let metrics = match &command.metrics {
+        Some(address) => Some(bind(&env, "--metrics", address).await?),
+        None => None,
+    };
     let mut config = BrokerConfig::new(&command.data);
     config.default_durability = command.durability;
     config.advertise.clone_from(&command.advertise);
     config.consumer_session_timeout_ms = command.group_session_ms;
     config.consumer_heartbeat_interval_ms = command.group_heartbeat_ms;
+    config.offsets_retention_minutes = command.offsets_retention_minutes;
     let broker = Broker::open(env, config).await.map_err(|error| cannot_open(&command.data, &error))?;
-    let address = match broker.listen(&command.listen).await {
-        Ok(address) => address,
+    let served = broker.listen_on(listener).and_then(|address| {
+        Ok((address, metrics.map(|listener| broker.serve_metrics_on(listener)).transpose()?))
+    });
+    let (address, metrics) = match served {
+        Ok(addresses) => addresses,
         Err(error) => {
             broker.close().await;
-            return Err(cannot_listen(&command, &error));
+            return Err(cannot_listen("--listen", &command.listen, &error));
         }
     };
     let (data, durability) = (command.data.display().to_string(), command.durability);
-    let ready = json!({"ready": address.to_string(), "data": data, "durability": durability.as_str()});
+    let metrics = metrics.map(|address| address.to_string());
+    let ready = json!({
+        "ready": address.to_string(), "data": data, "durability": durability.as_str(), "metrics": metrics,
+    });
     output::either(form, &ready, || {
-        format!("poruka: ready on {address} (data {data}, durability {durability})")
+        let metrics =
+            metrics.map(|address| format!(", metrics http://{address}/metrics")).unwrap_or_default();
+        format!("poruka: ready on {address} (data {data}, durability {durability}{metrics})")
     })?;
     signals.next().await;
     tokio::select! {
@@ -176,7 +208,11 @@ pub(crate) fn cannot_open(data: &Path, error: &OpenError) -> Problem {
     }
 }
 
-fn cannot_listen(command: &Serve, error: &ListenError) -> Problem {
-    let problem = Problem::new(Exit::Machine, format!("cannot listen on {}", command.listen)).because(error);
-    problem.next("choose another address with --listen; port 0 takes a free one")
+async fn bind(env: &Env, option: &str, address: &str) -> Result<Box<dyn Listener>> {
+    env.listen(address).await.map_err(|error| cannot_listen(option, address, &error))
+}
+
+fn cannot_listen(option: &str, address: &str, error: &(dyn std::error::Error + 'static)) -> Problem {
+    let problem = Problem::new(Exit::Machine, format!("cannot listen on {address}")).because(error);
+    problem.next(format!("choose another address with {option}; port 0 takes a free one"))
 }

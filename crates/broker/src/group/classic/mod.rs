@@ -99,6 +99,10 @@ impl ClassicGroup {
         self.generation
     }
 
+    pub(crate) fn member_count(&self) -> usize {
+        self.members.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.phase == Phase::Empty
     }

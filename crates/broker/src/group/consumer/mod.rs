@@ -99,6 +99,10 @@ impl ConsumerGroup {
         Self { epochs, ..Self::new(id) }
     }
 
+    pub(crate) fn member_count(&self) -> usize {
+        self.members.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.members.is_empty()
     }

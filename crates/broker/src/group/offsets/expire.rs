@@ -39,7 +39,7 @@ impl State {
     pub(crate) fn expire(&mut self, cx: &mut Cx<'_>) {
         let (groups, topics) = (&self.groups, cx.topics);
         let (now, retention) = (cx.now.wall_ms, cx.config.offsets_retention_ms);
-        self.offsets.remove_where(cx.out, |group, (topic, _), record| {
+        self.offsets.expired += self.offsets.remove_where(cx.out, |group, (topic, _), record| {
             let name = topics.name(*topic);
             let (expiry, is_read) = match groups.get(group) {
                 Some(Group::Classic(group)) => {

@@ -26,6 +26,8 @@ pub(crate) use expire::Expiry;
 #[derive(Debug, Default)]
 pub(crate) struct Offsets {
     by_group: BTreeMap<Str, BTreeMap<TopicPartition, OffsetRecord>>,
+    /// Offsets that retention removed since the start.
+    pub(crate) expired: u64,
 }
 
 fn key(group: &Str, (topic, partition): TopicPartition) -> Key {
@@ -40,6 +42,11 @@ impl Offsets {
     /// Groups that have offsets.
     pub(crate) fn groups(&self) -> impl Iterator<Item = &Str> {
         self.by_group.keys()
+    }
+
+    /// Offsets of all groups.
+    pub(crate) fn total(&self) -> usize {
+        self.by_group.values().map(BTreeMap::len).sum()
     }
 
     fn count(&self, group: &str) -> usize {
@@ -66,12 +73,12 @@ impl Offsets {
         }
     }
 
-    /// Removes what `gone` chooses, in every group.
+    /// Removes what `gone` chooses, in every group; tells how many.
     fn remove_where(
         &mut self,
         out: &mut Out,
         mut gone: impl FnMut(&Str, &TopicPartition, &OffsetRecord) -> bool,
-    ) {
+    ) -> u64 {
         let chosen: Vec<(Str, TopicPartition)> = self
             .by_group
             .iter()
@@ -81,9 +88,10 @@ impl Offsets {
             .filter(|(group, partition, record)| gone(group, partition, record))
             .map(|(group, partition, _)| (group.clone(), *partition))
             .collect();
-        for (group, partition) in chosen {
-            self.remove(out, &group, partition);
+        for (group, partition) in &chosen {
+            self.remove(out, group, *partition);
         }
+        chosen.len() as u64
     }
 
     pub(crate) fn remove_group(&mut self, out: &mut Out, group: &Str) {
