@@ -21,6 +21,8 @@ mod error_code;
 pub mod frame;
 pub mod primitives;
 pub mod records;
+#[cfg(any(test, feature = "sample"))]
+pub mod sample;
 #[cfg(test)]
 mod tests;
 

@@ -56,7 +56,7 @@ pub trait Request: Message {
 
 /// What a field's codec must know about the message around it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Cx {
+pub struct Cx {
     pub(crate) version: i16,
     pub(crate) flexible: bool,
 }
@@ -491,17 +491,17 @@ macro_rules! message {
             }
         }
 
-        #[cfg(test)]
-        impl $crate::tests::sample::Sample for $name {
-            fn sample(rng: &mut fastrand::Rng, cx: $crate::schema::Cx) -> Self {
+        #[cfg(any(test, feature = "sample"))]
+        impl $crate::sample::Sample for $name {
+            fn sample(choices: &mut $crate::sample::Choices<'_>, cx: $crate::schema::Cx) -> Self {
                 Self {
                     $($field: if present!(cx, $($spec)*) {
-                        $crate::tests::sample::field(rng, cx, nullable!(cx, $($spec)*))
+                        $crate::sample::field(choices, cx, nullable!(cx, $($spec)*))
                     } else {
                         default_of!($ty $(, $default)?)
                     },)*
-                    $($($tfield: if cx.flexible && present!(cx, $($tspec)*) && rng.bool() {
-                        $crate::tests::sample::field(rng, cx, nullable!(cx, $($tspec)*))
+                    $($($tfield: if cx.flexible && present!(cx, $($tspec)*) && choices.flag() {
+                        $crate::sample::field(choices, cx, nullable!(cx, $($tspec)*))
                     } else {
                         default_of!($tty $(, $tdefault)?)
                     },)*)?

@@ -68,8 +68,8 @@ macro_rules! apis {
         };
 
         /// Calls a visitor with every request.
-        #[cfg(test)]
-        pub(crate) fn visit_all(visitor: &mut impl crate::tests::Visitor) {
+        #[cfg(any(test, feature = "sample"))]
+        pub fn visit_all(visitor: &mut impl crate::sample::Visitor) {
             $(visitor.visit::<$request>();)*
         }
     };

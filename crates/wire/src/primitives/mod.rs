@@ -9,8 +9,8 @@ mod writer;
 pub use error::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind};
 pub(crate) use error::{ErrorContext, Step};
 pub use reader::{
-    DECODE_BASE_BYTES_MAX, DECODE_MEMORY_FACTOR_MAX, Reader, STRING_BYTES_MAX, TAGS_MAX, VARINT_BYTES_MAX,
-    VARLONG_BYTES_MAX,
+    DECODE_BASE_BYTES_MAX, DECODE_MEMORY_FACTOR_MAX, DECODE_MEMORY_RATIO_MAX, Reader, STRING_BYTES_MAX,
+    TAGS_MAX, VARINT_BYTES_MAX, VARLONG_BYTES_MAX,
 };
 pub use string::Str;
 pub use uuid::{ParseUuidError, Uuid};

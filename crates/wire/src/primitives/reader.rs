@@ -16,7 +16,10 @@ pub const TAGS_MAX: u32 = 256;
 pub const VARINT_BYTES_MAX: usize = 5;
 /// Bytes in the longest 64-bit variable-length integer.
 pub const VARLONG_BYTES_MAX: usize = 10;
-/// Memory that decoding may always take, in bytes; small requests need no arithmetic.
+/// The most memory that decoding takes, as a multiple of the bytes that arrived. A null array is one byte on the wire and
+/// 24 in memory, and no struct of the protocol is worse than this.
+pub const DECODE_MEMORY_RATIO_MAX: usize = 64;
+/// Memory up to which [`DECODE_MEMORY_RATIO_MAX`] alone decides, in bytes.
 pub const DECODE_BASE_BYTES_MAX: usize = 1 << 20;
 /// Memory that decoding may take beyond the base, as a multiple of the bytes that arrived.
 pub const DECODE_MEMORY_FACTOR_MAX: usize = 8;
@@ -43,7 +46,8 @@ impl Reader {
     }
 
     fn budget_for(length: usize) -> usize {
-        DECODE_BASE_BYTES_MAX + length.saturating_mul(DECODE_MEMORY_FACTOR_MAX)
+        let large = DECODE_BASE_BYTES_MAX.saturating_add(length.saturating_mul(DECODE_MEMORY_FACTOR_MAX));
+        large.min(length.saturating_mul(DECODE_MEMORY_RATIO_MAX))
     }
 
     /// Bytes read so far.

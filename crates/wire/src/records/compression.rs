@@ -25,6 +25,9 @@ pub const DECOMPRESSED_BYTES_MAX: usize = 128 * 1024 * 1024;
 pub const DECOMPRESSED_RATIO_MAX: usize = 256;
 /// Bytes that a batch may decompress to whatever its size: repetitive records compress without limit.
 pub const DECOMPRESSED_BASE_BYTES: usize = 16 * 1024 * 1024;
+/// Memory that a decompressor takes at most, in bytes, beyond [`DECOMPRESSED_RATIO_MAX`] times what arrived; zstd may take
+/// eight times what came out of it instead.
+pub const DECOMPRESS_WORK_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// How the records of a batch are compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

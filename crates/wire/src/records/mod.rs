@@ -29,8 +29,8 @@ mod zstd_frames;
 
 pub use builder::{BatchBuilder, BatchFull};
 pub use compression::{
-    Compression, DECOMPRESSED_BASE_BYTES, DECOMPRESSED_BYTES_MAX, DECOMPRESSED_RATIO_MAX,
-    ParseCompressionError, decompress,
+    Compression, DECOMPRESS_WORK_BYTES_MAX, DECOMPRESSED_BASE_BYTES, DECOMPRESSED_BYTES_MAX,
+    DECOMPRESSED_RATIO_MAX, ParseCompressionError, decompress,
 };
 pub use control::{ControlType, control_batch, end_txn_marker, end_txn_marker_epoch};
 pub use error::{BatchError, BatchErrorKind};

@@ -188,7 +188,10 @@ fn bad(reason: impl ToString) -> io::Error {
 mod tests {
     use super::*;
 
-    fn compressed(content: &[u8], change: impl Fn(&mut zstd::stream::write::Encoder<'_, Vec<u8>>)) -> Vec<u8> {
+    fn compressed(
+        content: &[u8],
+        change: impl Fn(&mut zstd::stream::write::Encoder<'_, Vec<u8>>),
+    ) -> Vec<u8> {
         let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
         change(&mut encoder);
         io::Write::write_all(&mut encoder, content).unwrap();

@@ -1,8 +1,8 @@
 //! Bytes that Apache Kafka 4.3.1's own codec reads and writes unchanged, for the versions that the published codec of
 //! the differential test does not know.
 
-use super::Visitor;
-use crate::{Message, Reader, Request, Writer, api::visit_all, tests::sample::Sample};
+use crate::sample::{Sample, Visitor, visit_all};
+use crate::{Message, Reader, Request, Writer};
 
 const GOLDEN: [(&str, i16, &str); 7] = [
     (

@@ -9,6 +9,7 @@ use crate::{
     },
     consumer_protocol::{self, ConsumerAssignment, ConsumerSubscription, ConsumerTopicPartitions},
     frame::{self, SIZE_BYTES},
+    sample::{self, Choices, Sample, Visitor},
 };
 
 fn encode<M: Message>(message: &M, version: i16) -> Result<Bytes, crate::EncodeError> {
@@ -123,10 +124,10 @@ fn the_table_is_what_apache_kafka_speaks() {
 #[test]
 fn a_request_frame_carries_its_header_in_every_version() {
     struct Frames;
-    impl super::Visitor for Frames {
-        fn visit<R: Request<Response: super::Sample> + super::Sample>(&mut self) {
+    impl Visitor for Frames {
+        fn visit<R: Request<Response: Sample> + Sample>(&mut self) {
             for version in R::VERSIONS {
-                let request: R = super::sample::message(&mut fastrand::Rng::with_seed(1), version);
+                let request: R = sample::message(&mut Choices::seeded(1), version);
                 let framed = frame::encode_request(11, Some("me"), &request, version).unwrap();
                 let mut reader = Reader::new(framed.slice(SIZE_BYTES..));
                 let header = frame::decode_request_header(&mut reader).unwrap();
@@ -137,7 +138,7 @@ fn a_request_frame_carries_its_header_in_every_version() {
             }
         }
     }
-    crate::api::visit_all(&mut Frames);
+    sample::visit_all(&mut Frames);
 }
 
 #[test]

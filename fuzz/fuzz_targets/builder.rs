@@ -1,0 +1,8 @@
+//! The target `builder` under a fuzzer.
+#![no_main]
+
+#[path = "../../crates/wire/tests/fuzz/targets.rs"]
+#[expect(dead_code, reason = "each program runs one of the targets")]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::builder(data));
