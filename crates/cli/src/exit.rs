@@ -14,11 +14,12 @@ pub(crate) enum Exit {
     Unknown,
     Broken,
     NotProven,
+    Damaged,
     Interrupted,
 }
 
 /// Every code with its meaning, in the order of the codes.
-pub(crate) const EXITS: [(Exit, u8, &str); 11] = [
+pub(crate) const EXITS: [(Exit, u8, &str); 12] = [
     (Exit::Done, 0, "done; for prove: every claim held"),
     (Exit::Failed, 1, "failed for a reason that has no code of its own"),
     (Exit::Usage, 2, "wrong arguments, an unknown guarantee or dial"),
@@ -33,6 +34,7 @@ pub(crate) const EXITS: [(Exit, u8, &str); 11] = [
     (Exit::Unknown, 7, "some records may or may not have been written"),
     (Exit::Broken, 8, "prove: a claim was broken"),
     (Exit::NotProven, 9, "prove: not enough happened to prove every claim"),
+    (Exit::Damaged, 10, "check: the folder is damaged, or was repaired with records lost"),
     (Exit::Interrupted, 130, "interrupted with Ctrl-C before the work was done"),
 ];
 

@@ -1,4 +1,4 @@
-//! The `poruka` binary: serve, topic, group, produce, consume, prove, bench, explain.
+//! The `poruka` binary: serve, topic, group, produce, consume, prove, bench, check, explain.
 //!
 //! Results go to standard output, logs and errors to standard error; the exit code says how it ended (exit.rs).
 //! This crate holds no logic of its own beyond reading arguments and printing: the broker, the library and the prover
@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use commands::{bench, consume, explain, group, produce, prove, serve, topic};
+use commands::{bench, check, consume, explain, group, produce, prove, serve, topic};
 use exit::Exit;
 use output::Form;
 use problem::{Problem, Result};
@@ -42,6 +42,7 @@ enum Command {
     Consume(consume::Consume),
     Prove(prove::Prove),
     Bench(bench::Bench),
+    Check(check::Check),
     Explain(explain::Explain),
 }
 
@@ -77,6 +78,7 @@ fn run(cli: Cli) -> Result<()> {
             Command::Consume(command) => consume::run(command, form).await,
             Command::Prove(command) => prove::run(command, form).await,
             Command::Bench(command) => bench::run(command, form).await,
+            Command::Check(command) => check::run(&command, form),
             Command::Explain(command) => explain::run(&command, form),
         }
     });

@@ -83,8 +83,15 @@ impl Checkpoint {
         Ok(Checkpoint { mark, position, next_partition, partitions })
     }
 
-    /// Replaces the checkpoint in `path`; durable when it returns.
+    /// Replaces the checkpoint in `path`, and its copy beside it; durable when it returns.
     pub(crate) fn write(&self, disk: &dyn Disk, path: &Path) -> io::Result<()> {
+        let bytes = frame(MAGIC, FORMAT_VERSION, &self.encode());
+        write_aside(disk, path, &bytes)?;
+        write_aside(disk, &copy_path(path), &bytes)
+    }
+
+    /// The first checkpoint of a folder: nothing is in it that a copy could save.
+    pub(crate) fn write_first(&self, disk: &dyn Disk, path: &Path) -> io::Result<()> {
         write_aside(disk, path, &frame(MAGIC, FORMAT_VERSION, &self.encode()))
     }
 
@@ -161,6 +168,11 @@ impl PartitionRecord {
         }
         Ok(PartitionRecord { id, topic, key, class, log_start, end, reserved, epochs, producers, segments })
     }
+}
+
+/// Where the copy of a checkpoint lies, for a repair. It may be one checkpoint older or newer than the other.
+pub(crate) fn copy_path(path: &Path) -> std::path::PathBuf {
+    path.with_extension("copy")
 }
 
 /// Replaces a small file as a whole: the old or the new content survives a crash, never a mix.

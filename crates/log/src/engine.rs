@@ -19,7 +19,7 @@ use crate::journal::Journal;
 use crate::journal::driver::{self, Worker};
 use crate::journal::entry::Entry;
 use crate::journal::writer::Writer;
-use crate::layout::{JOURNAL, PARTITION_METADATA, TOPICS, is_topic_name, partition_dir};
+use crate::layout::{JOURNAL, PARTITION_METADATA, TOPICS, is_topic_name, metadata_text, partition_dir};
 use crate::open::{OpenReport, Opened, move_deleted, open};
 use crate::partition::snapshot::Kind;
 use crate::partition::{Files, PartitionLog};
@@ -131,7 +131,7 @@ impl LogEngine {
         }
         disk.create_dir_all(dir).map_err(io)?;
         let metadata = disk.open(&dir.join(PARTITION_METADATA), poruka_env::OpenMode::Create).map_err(io)?;
-        metadata.write_at(format!("version: 0\ntopic_id: {topic_id}").as_bytes(), 0).map_err(io)
+        metadata.write_at(metadata_text(topic_id).as_bytes(), 0).map_err(io)
     }
 
     /// The partition, if it is there.

@@ -33,6 +33,12 @@ impl Epochs {
         self.starts.push((epoch, offset));
     }
 
+    /// The epoch of the batch at `offset`, if it is still known.
+    pub(crate) fn of(&self, offset: i64) -> Option<i32> {
+        let after = self.starts.partition_point(|(_, start)| *start <= offset);
+        after.checked_sub(1).map(|at| self.starts[at].0)
+    }
+
     /// As Kafka's OffsetForLeaderEpoch: the largest known epoch that is at most `epoch`, and where it ended; the end
     /// of the current one is `log_end`. `None` for an epoch below all that are known or above the current one.
     pub(crate) fn end_of(&self, epoch: i32, log_end: i64) -> Option<(i32, i64)> {

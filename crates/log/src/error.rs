@@ -58,6 +58,12 @@ pub enum OpenError {
         /// The file.
         file: PathBuf,
     },
+    /// A repair was interrupted: only it may go on.
+    #[error("{file} says that a repair was interrupted; finish it with `poruka check --repair`")]
+    Unfinished {
+        /// The plan of the repair.
+        file: PathBuf,
+    },
     /// The folder holds something else.
     #[error("{dir} is not an empty folder and not a Poruka data folder")]
     NotOurs {
@@ -81,7 +87,9 @@ impl OpenError {
         match self {
             OpenError::InUse { .. } | OpenError::NewerFormat { .. } | OpenError::Io { .. } => Action::Operate,
             OpenError::NotOurs { .. } => Action::Fix,
-            OpenError::Damaged { .. } | OpenError::Missing { .. } => Action::Restore,
+            OpenError::Damaged { .. } | OpenError::Missing { .. } | OpenError::Unfinished { .. } => {
+                Action::Restore
+            }
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use poruka_wire::Uuid;
+
 use crate::config::PartitionKey;
 
 /// Version of the folder's format that this build writes, and the newest that it reads.
@@ -10,12 +12,17 @@ pub(crate) const FORMAT_VERSION: u32 = 1;
 pub(crate) const LOCK: &str = "poruka.lock";
 /// Format version of the folder.
 pub(crate) const META: &str = "meta";
+pub(crate) const META_MAGIC: [u8; 8] = *b"PRKFOLDR";
 pub(crate) const JOURNAL: &str = "journal";
 pub(crate) const TOPICS: &str = "topics";
 /// The last checkpoint, inside the journal's folder.
 pub(crate) const CHECKPOINT: &str = "checkpoint";
 /// Kafka's own file inside a partition's folder: the topic id.
 pub(crate) const PARTITION_METADATA: &str = "partition.metadata";
+/// Says that a repair is under way, and what it does.
+pub(crate) const REPAIR_PLAN: &str = "repair.plan";
+/// Folders in which a repair left what it changed begin with this.
+pub(crate) const QUARANTINE: &str = "quarantine-";
 /// Ending of the folder of a deleted partition until it is removed.
 pub(crate) const DELETED: &str = "-delete";
 
@@ -49,6 +56,16 @@ pub(crate) fn partition_dir(root: &Path, topic: &str, partition: i32) -> PathBuf
 pub(crate) fn deleted_dir(root: &Path, topic: &str, key: &PartitionKey) -> PathBuf {
     let id: String = key.topic_id.0.iter().map(|byte| format!("{byte:02x}")).collect();
     root.join(TOPICS).join(format!("{topic}-{}.{id}{DELETED}", key.partition))
+}
+
+/// Content of [`PARTITION_METADATA`].
+pub(crate) fn metadata_text(topic_id: &Uuid) -> String {
+    format!("version: 0\ntopic_id: {topic_id}")
+}
+
+/// Endings of files that are made beside a segment and take its place, or are removed, at the next start.
+pub(crate) fn is_segment_file_aside(_ending: &str) -> bool {
+    false
 }
 
 /// True for a name that is safe as part of a path and that Kafka accepts.

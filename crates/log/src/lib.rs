@@ -13,6 +13,7 @@
 //! batch (wire), topics, requests and policies (broker).
 
 mod batch;
+mod check;
 mod checkpoint;
 mod checkpointer;
 mod clean;
@@ -39,6 +40,7 @@ mod tail;
 mod walk;
 mod workers;
 
+pub use check::{CheckError, Finding, FolderCheck, PartitionCheck, Repaired, Soundness, check, repair};
 pub use clean::config::CleanConfig;
 pub use clean::counters::CleanStats;
 pub use config::{Class, LogConfig, LogSpec, PartitionKey, SegmentConfig};

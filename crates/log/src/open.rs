@@ -18,12 +18,12 @@ use crate::journal::recover::{Applied, Replayed, Ring};
 use crate::journal::state::{Position, Shape};
 use crate::journal::writer::lap_path;
 use crate::layout::{
-    CHECKPOINT, DELETED, FORMAT_VERSION, JOURNAL, LOCK, META, TOPICS, deleted_dir, partition_dir,
+    CHECKPOINT, DELETED, FORMAT_VERSION, JOURNAL, LOCK, META, META_MAGIC, REPAIR_PLAN, TOPICS, deleted_dir,
+    partition_dir,
 };
 use crate::partition::Files;
 use crate::partition::recover::{Recovered, Recovering};
-
-const META_MAGIC: [u8; 8] = *b"PRKFOLDR";
+use crate::partition::salvage::Salvage;
 
 /// What opening found and did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,6 +68,10 @@ pub(crate) fn open(env: &Env, root: &Path, config: &LogConfig) -> Result<Opened,
         LockError::HeldBy(pid) => OpenError::InUse { dir: root.to_owned(), pid },
         LockError::Io(error) => OpenError::Io { file: lock_path, error },
     })?;
+    let plan = root.join(REPAIR_PLAN);
+    if disk.exists(&plan) {
+        return Err(OpenError::Unfinished { file: plan });
+    }
     let journal = root.join(JOURNAL);
     let shape = |mark| Shape { file_bytes: config.journal_file_bytes, files: config.journal_files, mark };
     if !check_meta(disk, root)? {
@@ -83,7 +87,8 @@ pub(crate) fn open(env: &Env, root: &Path, config: &LogConfig) -> Result<Opened,
     let checkpoint = Checkpoint::read(disk, &path).map_err(at(&path))?.map_err(|bad| bad_file(path, bad))?;
     let shape = shape(checkpoint.mark);
     let ring = Ring::load(disk, &journal, shape, checkpoint.position)?;
-    let mut recovery = Recovery::new(disk, root, checkpoint);
+    let Checkpoint { next_partition, partitions, .. } = checkpoint;
+    let mut recovery = Recovery::new(disk, root, partitions, next_partition);
     let replayed = recovery.replay(&ring)?;
     drop(ring);
     let next_partition = recovery.next_partition;
@@ -131,7 +136,7 @@ fn make(disk: &dyn Disk, root: &Path, shape: Shape) -> Result<(), OpenError> {
     disk.open(&lap, OpenMode::Create).map_err(at(&lap))?;
     let checkpoint =
         Checkpoint { mark: shape.mark, position: Position::START, next_partition: 1, partitions: Vec::new() };
-    checkpoint.write(disk, &journal.join(CHECKPOINT)).map_err(at(&journal))?;
+    checkpoint.write_first(disk, &journal.join(CHECKPOINT)).map_err(at(&journal))?;
     disk.sync_dir(root).map_err(at(root))?;
     let meta = root.join(META);
     write_aside(disk, &meta, &frame(META_MAGIC, FORMAT_VERSION, b"poruka")).map_err(at(&meta))
@@ -155,20 +160,28 @@ fn make_root(disk: &dyn Disk, root: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-struct Recovery<'a> {
+/// All partitions of a folder on their way back.
+pub(crate) struct Recovery<'a> {
     disk: &'a dyn Disk,
     root: &'a Path,
     records: Vec<PartitionRecord>,
-    partitions: BTreeMap<PartitionId, Recovering<'a>>,
-    next_partition: PartitionId,
+    pub(crate) partitions: BTreeMap<PartitionId, Recovering<'a>>,
+    pub(crate) next_partition: PartitionId,
     /// Folder names of partitions that the journal deletes.
-    deleted: HashSet<String>,
+    pub(crate) deleted: HashSet<String>,
+    /// Only in a repair: the disk as it is, and the time.
+    pub(crate) salvage: Option<(&'a dyn Disk, i64)>,
 }
 
 impl<'a> Recovery<'a> {
-    fn new(disk: &'a dyn Disk, root: &'a Path, checkpoint: Checkpoint) -> Self {
-        let Checkpoint { next_partition, partitions: records, .. } = checkpoint;
-        Self { disk, root, records, partitions: BTreeMap::new(), next_partition, deleted: HashSet::new() }
+    pub(crate) fn new(
+        disk: &'a dyn Disk,
+        root: &'a Path,
+        records: Vec<PartitionRecord>,
+        next_partition: PartitionId,
+    ) -> Self {
+        let (partitions, deleted) = (BTreeMap::new(), HashSet::new());
+        Self { disk, root, records, partitions, next_partition, deleted, salvage: None }
     }
 
     /// Two passes: a partition that is deleted further on may have no files any more.
@@ -197,11 +210,33 @@ impl<'a> Recovery<'a> {
     fn add(&mut self, record: PartitionRecord) -> Result<(), OpenError> {
         let dir = partition_dir(self.root, &record.topic, record.key.partition);
         let id = record.id;
-        self.partitions.insert(id, Recovering::new(self.disk, dir, record)?);
+        let raw = (record.end, 0);
+        let mut recovering = Recovering::new(self.disk, dir, record)?;
+        if let Some((originals, now_ms)) = self.salvage {
+            recovering = recovering.with_salvage(Salvage::new(originals, raw, now_ms));
+        }
+        self.partitions.insert(id, recovering);
         Ok(())
     }
 
-    fn apply(&mut self, entry: &Entry<'_>, deleted: &HashSet<PartitionId>) -> Result<Applied, OpenError> {
+    /// A partition whose segments a repair has seen to.
+    pub(crate) fn add_salvaged(
+        &mut self,
+        record: PartitionRecord,
+        salvage: Salvage<'a>,
+    ) -> Result<(), OpenError> {
+        let dir = partition_dir(self.root, &record.topic, record.key.partition);
+        let id = record.id;
+        let recovering = Recovering::new(self.disk, dir, record)?.with_salvage(salvage);
+        self.partitions.insert(id, recovering);
+        Ok(())
+    }
+
+    pub(crate) fn apply(
+        &mut self,
+        entry: &Entry<'_>,
+        deleted: &HashSet<PartitionId>,
+    ) -> Result<Applied, OpenError> {
         if let Entry::Create { partition, key, topic, class, reserved } = entry
             && !self.partitions.contains_key(partition)
         {
@@ -211,13 +246,7 @@ impl<'a> Recovery<'a> {
             }
             self.add(PartitionRecord::new(*partition, topic, *key, *class, *reserved))?;
         }
-        let (Entry::Append { partition, .. }
-        | Entry::AppendRef { partition, .. }
-        | Entry::Create { partition, .. }
-        | Entry::Delete { partition }
-        | Entry::LogStart { partition, .. }
-        | Entry::Reserve { partition, .. }) = entry;
-        let Some(target) = self.partitions.get_mut(partition) else { return Ok(Applied::Good) };
+        let Some(target) = self.partitions.get_mut(&entry.partition()) else { return Ok(Applied::Good) };
         match *entry {
             Entry::Append { place, batch, .. } => return target.append(place, batch),
             Entry::AppendRef { place, length, crc, .. } => {
@@ -235,7 +264,7 @@ impl<'a> Recovery<'a> {
         let (mut partitions, mut discarded) = (Vec::new(), Vec::new());
         let mut folders = HashSet::new();
         for recovering in self.partitions.into_values() {
-            let Recovered { record, files, mended, below } = recovering.finish(now_ms)?;
+            let Recovered { record, files, mended, below, .. } = recovering.finish(now_ms)?;
             discarded.extend(below);
             report.torn_bytes += mended.torn_bytes;
             if mended.gap_offsets > 0 {

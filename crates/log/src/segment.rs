@@ -16,6 +16,7 @@ use crate::batch::Head;
 use crate::clean::retention::Aged;
 use crate::layout::{INDEX, LOG, TIME_INDEX, segment_path};
 use crate::segment_file::SegmentFile;
+use crate::walk::{Step, Walk};
 
 const OFFSET_ENTRY_BYTES: usize = 8;
 const TIME_ENTRY_BYTES: usize = 12;
@@ -188,6 +189,54 @@ impl Segment {
             .collect();
         let sane = entries.is_sorted_by(|a, b| a.timestamp < b.timestamp && a.delta <= b.delta);
         Ok(if sane { entries } else { Vec::new() })
+    }
+
+    /// What the proven part of the offset index says: last offset of a batch, its position.
+    pub(crate) fn proven_offsets(&self, disk: &dyn Disk) -> io::Result<Vec<(i64, i64)>> {
+        let raw = self.saved(disk, INDEX, self.record.offsets as usize * OFFSET_ENTRY_BYTES)?;
+        let entries =
+            raw.chunks_exact(OFFSET_ENTRY_BYTES).filter_map(|raw| raw.try_into().ok()).map(offset_entry);
+        Ok(entries
+            .map(|entry| (self.record.base + i64::from(entry.delta), i64::from(entry.position)))
+            .collect())
+    }
+
+    /// What the proven part of the time index says: largest timestamp, last offset of its batch.
+    pub(crate) fn proven_times(&self, disk: &dyn Disk) -> io::Result<Vec<(i64, i64)>> {
+        let raw = self.saved(disk, TIME_INDEX, self.record.times as usize * TIME_ENTRY_BYTES)?;
+        let entries =
+            raw.chunks_exact(TIME_ENTRY_BYTES).filter_map(|raw| raw.try_into().ok()).map(time_entry);
+        Ok(entries.map(|entry| (entry.timestamp, self.record.base + i64::from(entry.delta))).collect())
+    }
+
+    /// Writes both index files of a known segment anew; its record with their counts.
+    pub(crate) fn rebuild_index(
+        disk: &dyn Disk,
+        dir: &Path,
+        record: SegmentRecord,
+        index_interval_bytes: u32,
+    ) -> io::Result<SegmentRecord> {
+        let mut segment = Segment::known(dir, SegmentRecord::empty(record.base));
+        segment.in_memory = true;
+        let file = disk.open(&segment.path(), OpenMode::Read)?;
+        let mut walk = Walk::new(&*file, 0, u64::from(record.len), false);
+        while let Step::Batch { head, .. } = walk.step()? {
+            segment.appended(&head, index_interval_bytes);
+        }
+        segment.seal();
+        let empty = IndexSave {
+            dir: dir.to_owned(),
+            base: record.base,
+            offsets_at: 0,
+            offsets: Vec::new(),
+            times_at: 0,
+            times: Vec::new(),
+        };
+        let save = segment.index_to_save(1).unwrap_or(empty);
+        save.run(disk)?;
+        segment.index_saved(&save);
+        let SegmentRecord { offsets, times, .. } = segment.record;
+        Ok(SegmentRecord { offsets, times, ..record })
     }
 
     fn saved(&self, disk: &dyn Disk, ending: &str, bytes: usize) -> io::Result<Vec<u8>> {

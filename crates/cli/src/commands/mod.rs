@@ -1,6 +1,7 @@
 //! One file per command: its arguments, what it teaches in `--help`, and what it does.
 
 pub(crate) mod bench;
+pub(crate) mod check;
 pub(crate) mod consume;
 mod dials;
 pub(crate) mod explain;

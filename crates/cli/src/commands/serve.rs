@@ -175,36 +175,52 @@ impl Signals {
 }
 
 pub(crate) fn cannot_open(data: &Path, error: &OpenError) -> Problem {
-    let problem =
-        Problem::new(Exit::Machine, format!("cannot open the data folder {}", data.display())).because(error);
     match error {
-        OpenError::Log(LogError::InUse { pid, .. }) => {
+        OpenError::Log(log) => cannot_open_log(data, log, error),
+        _ => not_ours_to_mend(data, error),
+    }
+}
+
+fn because(data: &Path, error: &(dyn std::error::Error + 'static)) -> Problem {
+    Problem::new(Exit::Machine, format!("cannot open the data folder {}", data.display())).because(error)
+}
+
+fn not_ours_to_mend(data: &Path, error: &(dyn std::error::Error + 'static)) -> Problem {
+    // Nothing of ours is there to keep: the path is a file, or no folder can be made in its place.
+    match data.is_dir() {
+        false => because(data, error).next("name a folder with --data, or a place where one can be made"),
+        true => {
+            because(data, error).next("keep the folder as it is, and restore it from a copy or report this")
+        }
+    }
+}
+
+/// `told` is the error as the caller has it.
+pub(crate) fn cannot_open_log(
+    data: &Path,
+    error: &LogError,
+    told: &(dyn std::error::Error + 'static),
+) -> Problem {
+    let problem = because(data, told);
+    match error {
+        LogError::InUse { pid, .. } => {
             problem.next(format!("stop process {pid}, or choose another folder with --data"))
         }
-        OpenError::Log(LogError::NewerFormat { .. }) => {
-            problem.next("use the release that wrote it, or a newer one")
-        }
-        OpenError::Log(LogError::NotOurs { .. }) => problem.next("choose an empty folder with --data"),
-        OpenError::Log(LogError::Io { error, .. })
-            if error.kind() == std::io::ErrorKind::PermissionDenied =>
-        {
-            problem
-                .next("give this user the right to read and write the folder, or choose another with --data")
-        }
-        OpenError::Log(LogError::Io { error, .. }) if error.kind() == std::io::ErrorKind::StorageFull => {
+        LogError::NewerFormat { .. } => problem.next("use the release that wrote it, or a newer one"),
+        LogError::NotOurs { .. } => problem.next("choose an empty folder with --data"),
+        LogError::Unfinished { .. } => problem.next(format!("poruka check {} --repair", data.display())),
+        LogError::Io { error, .. } if error.kind() == std::io::ErrorKind::PermissionDenied => problem
+            .next("give this user the right to read and write the folder, or choose another with --data"),
+        LogError::Io { error, .. } if error.kind() == std::io::ErrorKind::StorageFull => {
             problem.next("free some space; nothing that was acknowledged is lost")
         }
-        OpenError::Log(LogError::Damaged { .. } | LogError::Missing { .. }) => problem.next(format!(
+        _ if !data.is_dir() => not_ours_to_mend(data, told),
+        LogError::Damaged { .. } | LogError::Missing { .. } => problem.next(format!(
             "keep the folder as it is; `poruka check {}` names everything that is damaged, and what a repair \
              would keep and lose. If the folder was copied while a broker ran on it, stop the broker and copy again",
             data.display()
         )),
-        OpenError::Log(LogError::Io { .. }) => {
-            problem.next("check the disk; nothing was changed, and nothing that was acknowledged is given up")
-        }
-        // Nothing of ours is there to keep: the path is a file, or no folder can be made in its place.
-        _ if !data.is_dir() => problem.next("name a folder with --data, or a place where one can be made"),
-        _ => problem.next("keep the folder as it is, and restore it from a copy or report this"),
+        LogError::Io { .. } => problem.next("check the disk; the folder was not changed, and nothing is given up"),
     }
 }
 

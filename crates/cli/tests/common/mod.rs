@@ -105,6 +105,19 @@ impl Server {
         Server::on(folder, &address, &[])
     }
 
+    /// A broker on the data of an earlier one.
+    pub(crate) fn over(folder: TempDir) -> Server {
+        Server::on(folder, "127.0.0.1:0", &[])
+    }
+
+    /// SIGKILL; what it left, and where its data is.
+    pub(crate) fn kill(mut self) -> (TempDir, std::path::PathBuf) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let data = self.data();
+        (std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap()), data)
+    }
+
     /// Sends a signal and waits for the end; the exit code.
     pub(crate) fn end_with(mut self, signal: &str) -> Option<i32> {
         send_signal(self.pid(), signal);

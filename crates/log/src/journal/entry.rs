@@ -57,6 +57,17 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// Whom it is about.
+    pub(crate) fn partition(&self) -> PartitionId {
+        let (Entry::Append { partition, .. }
+        | Entry::AppendRef { partition, .. }
+        | Entry::Create { partition, .. }
+        | Entry::Delete { partition }
+        | Entry::LogStart { partition, .. }
+        | Entry::Reserve { partition, .. }) = self;
+        *partition
+    }
+
     /// Bytes that the entry will take, header included.
     pub(crate) fn size(&self) -> usize {
         ENTRY_HEADER_BYTES

@@ -24,13 +24,13 @@ pub(crate) enum Applied {
 
 /// All journal files that matter, in memory for the time of recovery (bounded by the ring).
 pub(crate) struct Ring {
-    shape: Shape,
-    files: Vec<(PathBuf, Vec<u8>)>,
-    from: Position,
+    pub(crate) shape: Shape,
+    pub(crate) files: Vec<(PathBuf, Vec<u8>)>,
+    pub(crate) from: Position,
     /// The last group that is known to have been synced.
-    proven: u64,
+    pub(crate) proven: u64,
     /// The largest lap that any group carries.
-    lap_max: u64,
+    pub(crate) lap_max: u64,
 }
 
 /// How far the journal could be read.
@@ -45,13 +45,17 @@ pub(crate) struct Replayed {
 }
 
 impl Ring {
+    pub(crate) fn new(shape: Shape, from: Position) -> Ring {
+        Ring { shape, files: Vec::new(), from, proven: from.group - 1, lap_max: from.lap }
+    }
+
     pub(crate) fn load(
         disk: &dyn Disk,
         dir: &std::path::Path,
         shape: Shape,
         from: Position,
     ) -> Result<Ring, OpenError> {
-        let mut ring = Ring { shape, files: Vec::new(), from, proven: from.group - 1, lap_max: from.lap };
+        let mut ring = Ring::new(shape, from);
         for slot in 0..shape.files {
             let path = lap_path(dir, shape, slot);
             let bytes = match disk.open(&path, OpenMode::Read) {
@@ -69,7 +73,7 @@ impl Ring {
     }
 
     /// The file up to the end of the last group that matters.
-    fn load_file(&self, file: &dyn DiskFile, slot: u64) -> io::Result<Vec<u8>> {
+    pub(crate) fn load_file(&self, file: &dyn DiskFile, slot: u64) -> io::Result<Vec<u8>> {
         let len = file.len()?;
         let start = if self.from.lap % self.shape.files == slot { self.from.at } else { 0 };
         let mut end = 0;
@@ -88,12 +92,12 @@ impl Ring {
         Ok(bytes)
     }
 
-    fn counts(&self, header: &GroupHeader) -> bool {
+    pub(crate) fn counts(&self, header: &GroupHeader) -> bool {
         header.lap >= self.from.lap && header.group >= self.from.group
     }
 
     /// Groups start at aligned places, so those behind a damaged one are found too.
-    fn look_for_proofs(&mut self) {
+    pub(crate) fn look_for_proofs(&mut self) {
         for (_, bytes) in &self.files {
             for block in bytes.chunks(GROUP_ALIGN_BYTES) {
                 let Some(header) = GroupHeader::read(block, self.shape.mark) else { continue };
@@ -105,11 +109,11 @@ impl Ring {
         }
     }
 
-    fn file(&self, lap: u64) -> &(PathBuf, Vec<u8>) {
+    pub(crate) fn file(&self, lap: u64) -> &(PathBuf, Vec<u8>) {
         &self.files[(lap % self.shape.files) as usize]
     }
 
-    fn group_at(&self, position: Position) -> Option<(GroupHeader, &[u8])> {
+    pub(crate) fn group_at(&self, position: Position) -> Option<(GroupHeader, &[u8])> {
         let bytes = self.file(position.lap).1.get(usize::try_from(position.at).ok()?..)?;
         let header = GroupHeader::read(bytes, self.shape.mark)?;
         let fits = !header.is_proof()
@@ -205,7 +209,7 @@ mod tests {
     fn ring(files: Vec<Vec<u8>>, from: Position) -> Ring {
         let files =
             files.into_iter().enumerate().map(|(slot, bytes)| (format!("{slot}").into(), bytes)).collect();
-        let mut ring = Ring { shape: SHAPE, files, from, proven: from.group - 1, lap_max: from.lap };
+        let mut ring = Ring { files, ..Ring::new(SHAPE, from) };
         ring.look_for_proofs();
         ring
     }

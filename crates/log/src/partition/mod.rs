@@ -9,6 +9,7 @@ mod locate;
 mod read;
 pub(crate) mod recover;
 mod retain;
+pub(crate) mod salvage;
 pub(crate) mod snapshot;
 pub(crate) mod trim;
 

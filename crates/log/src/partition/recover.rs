@@ -12,6 +12,7 @@ use bytes::{BufMut, BytesMut};
 use poruka_env::{Disk, OpenMode};
 
 use super::Files;
+use super::salvage::Salvage;
 use crate::batch::{self, Head};
 use crate::checkpoint::PartitionRecord;
 use crate::codec::crc32c;
@@ -40,20 +41,25 @@ pub(crate) struct Recovered {
     pub(crate) record: PartitionRecord,
     pub(crate) files: Files,
     pub(crate) mended: Mended,
+    /// Offsets whose records are lost, and whether that is all: only a repair goes on after such.
+    pub(crate) lost: Vec<(i64, i64)>,
+    pub(crate) uncertain: bool,
     /// Files below the log start, to be removed once the checkpoint does not name them.
     pub(crate) below: Vec<PathBuf>,
 }
 
 /// A partition on its way back.
 pub(crate) struct Recovering<'a> {
-    disk: &'a dyn Disk,
-    dir: PathBuf,
+    pub(super) disk: &'a dyn Disk,
+    pub(super) dir: PathBuf,
     pub(crate) record: PartitionRecord,
-    files: Files,
+    pub(super) files: Files,
     config: SegmentConfig,
     /// Bytes of the journal that are not in the active segment's file yet, and where they go.
     gathered: BytesMut,
     gathered_at: u32,
+    /// Only in a repair.
+    pub(super) salvage: Option<Salvage<'a>>,
 }
 
 impl<'a> Recovering<'a> {
@@ -70,7 +76,8 @@ impl<'a> Recovering<'a> {
             }
         }
         let config = SegmentConfig::default();
-        Ok(Self { disk, dir, record, files, config, gathered: BytesMut::new(), gathered_at: 0 })
+        let gathered = BytesMut::new();
+        Ok(Self { disk, dir, record, files, config, gathered, gathered_at: 0, salvage: None })
     }
 
     /// A batch that the journal carries.
@@ -82,16 +89,22 @@ impl<'a> Recovering<'a> {
             // The checkpoint has it already.
             return Ok(Applied::Good);
         }
+        self.close_gap(&head)?;
         self.make_room(place, &head)?;
-        if self.gathered.is_empty() {
-            self.gathered_at = place.position;
-        }
-        self.gathered.put_slice(bytes);
+        self.gather(bytes);
         self.took(&head);
+        self.took_from(place, bytes.len());
         if self.gathered.len() >= GATHER_BYTES {
             self.flush()?;
         }
         Ok(Applied::Good)
+    }
+
+    pub(super) fn gather(&mut self, bytes: &[u8]) {
+        if self.gathered.is_empty() {
+            self.gathered_at = self.files.active.as_ref().map_or(0, Segment::len);
+        }
+        self.gathered.put_slice(bytes);
     }
 
     /// A batch that the journal only refers to.
@@ -101,17 +114,18 @@ impl<'a> Recovering<'a> {
         length: u32,
         crc: u32,
     ) -> Result<Applied, OpenError> {
-        let known =
-            self.record.segments.iter().any(|known| {
-                known.base == place.segment && place.position.saturating_add(length) <= known.len
-            });
+        let end = place.position.saturating_add(length);
+        let known = match &self.salvage {
+            Some(salvage) => salvage.known.iter().any(|(base, len)| *base == place.segment && end <= *len),
+            None => self.record.segments.iter().any(|known| known.base == place.segment && end <= known.len),
+        };
         if known {
             return Ok(Applied::Good);
         }
         let path = self.path_of(place);
         let mut bytes = vec![0; length as usize];
-        let read = self
-            .disk
+        let disk = self.salvage.as_ref().map_or(self.disk, |salvage| salvage.originals);
+        let read = disk
             .open(&path, OpenMode::Read)
             .and_then(|file| file.read_exact_at(&mut bytes, u64::from(place.position)));
         let head = Head::read(&bytes).filter(|head| head.size == bytes.len());
@@ -120,9 +134,15 @@ impl<'a> Recovering<'a> {
                 if head.base_offset < self.record.end {
                     return Ok(Applied::Good);
                 }
+                self.close_gap(&head)?;
                 self.make_room(place, &head)?;
-                self.flush()?;
+                if self.is_moved() {
+                    self.gather(&bytes);
+                } else {
+                    self.flush()?;
+                }
                 self.took(&head);
+                self.took_from(place, bytes.len());
                 Ok(Applied::Good)
             }
             _ => Ok(Applied::Broken(path, u64::from(place.position))),
@@ -136,6 +156,11 @@ impl<'a> Recovering<'a> {
     /// Rolls the segment where the original append did, and checks that the batch belongs here.
     fn make_room(&mut self, place: Place, head: &Head) -> Result<(), OpenError> {
         let active = self.files.active.as_ref();
+        if self.is_moved() {
+            let has_room =
+                active.is_some_and(|active| active.has_room(head.size, head.last_offset(), i32::MAX as u32));
+            return if has_room { Ok(()) } else { self.roll(head.base_offset) };
+        }
         let goes_on =
             active.is_some_and(|active| (active.base(), active.len()) == (place.segment, place.position));
         let rolls = place.position == 0 && place.segment == head.base_offset && !goes_on;
@@ -149,7 +174,7 @@ impl<'a> Recovering<'a> {
         Ok(())
     }
 
-    fn roll(&mut self, base: i64) -> Result<(), OpenError> {
+    pub(super) fn roll(&mut self, base: i64) -> Result<(), OpenError> {
         self.flush()?;
         self.disk.create_dir_all(&self.dir).map_err(at(&self.dir))?;
         // The file may hold a batch that an entry refers to: it is cut at the end, not here.
@@ -164,7 +189,7 @@ impl<'a> Recovering<'a> {
         Ok(())
     }
 
-    fn took(&mut self, head: &Head) {
+    pub(super) fn took(&mut self, head: &Head) {
         if let Some(active) = &mut self.files.active {
             active.appended(head, self.config.index_interval_bytes);
         }
@@ -175,7 +200,7 @@ impl<'a> Recovering<'a> {
         self.record.end = head.next_offset();
     }
 
-    fn flush(&mut self) -> Result<(), OpenError> {
+    pub(super) fn flush(&mut self) -> Result<(), OpenError> {
         let Some(active) = self.files.active.as_mut().filter(|_| !self.gathered.is_empty()) else {
             return Ok(());
         };
@@ -189,18 +214,22 @@ impl<'a> Recovering<'a> {
     pub(crate) fn finish(mut self, now_ms: i64) -> Result<Recovered, OpenError> {
         self.flush()?;
         let mut mended = Mended::default();
-        if self.record.class == Class::Cached {
+        self.salvage_rest()?;
+        if self.record.class == Class::Cached && !self.is_moved() {
             self.scan_cached()?;
         }
         let below;
         (mended.torn_bytes, below) = self.cut_tail()?;
-        if self.record.class == Class::Cached && self.record.reserved > self.record.end {
+        let (lost, uncertain) =
+            self.salvage.take().map_or((Vec::new(), false), |salvage| (salvage.lost, salvage.uncertain));
+        let may_be_seen = self.record.class == Class::Cached || uncertain;
+        if may_be_seen && self.record.reserved > self.record.end {
             mended.gap_offsets = self.record.reserved - self.record.end;
             self.end_gap(now_ms)?;
         }
         self.record.reserved = self.record.end;
         self.record.log_start = self.record.log_start.min(self.record.end);
-        Ok(Recovered { record: self.record, files: self.files, mended, below })
+        Ok(Recovered { record: self.record, files: self.files, mended, lost, uncertain, below })
     }
 
     /// Takes in whole batches past the checkpoint, over as many segments as follow each other.
@@ -242,7 +271,7 @@ impl<'a> Recovering<'a> {
 
     /// A batch's checksum does not cover its base offset and its leader epoch: a torn write could mix those of one
     /// batch with the rest of another. Only the end of a gap may leave offsets out.
-    fn goes_on(&self, head: &Head) -> bool {
+    pub(super) fn goes_on(&self, head: &Head) -> bool {
         let follows = head.base_offset == self.record.end;
         let ends_gap = head.is_control() && head.base_offset > self.record.end;
         (follows || ends_gap) && head.leader_epoch >= self.record.epochs.current()
@@ -276,6 +305,7 @@ impl<'a> Recovering<'a> {
             }
             active_base = Some(active.base());
         }
+        let first = self.files.sealed.keys().next().copied().or(active_base);
         let (mut below, mut removed) = (Vec::new(), false);
         for base in self.segments_on_disk()? {
             if self.files.sealed.contains_key(&base) || active_base == Some(base) {
@@ -283,8 +313,10 @@ impl<'a> Recovering<'a> {
             }
             for ending in [LOG, INDEX, TIME_INDEX] {
                 let path = segment_path(&self.dir, base, ending);
-                if active_base.is_some_and(|active| base < active) {
+                if first.is_some_and(|first| base < first) {
                     below.push(path);
+                } else if active_base.is_some_and(|active| base < active) {
+                    // Between two segments: no file of ours is ever left there, so it is somebody's.
                 } else if self.disk.exists(&path) {
                     self.disk.remove(&path).map_err(at(&path))?;
                     removed = true;

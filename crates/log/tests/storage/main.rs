@@ -1,5 +1,6 @@
 //! The storage engine as its users see it: on the real host, on the disk that loses power, and under other faults.
 
+mod check;
 mod common;
 mod crash;
 mod faults;
