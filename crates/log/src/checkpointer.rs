@@ -51,7 +51,7 @@ impl Checkpointing {
         // Trash first: what was discarded before now is in no state that is taken later.
         let trash = context.take_trash();
         let position = context.journal.position();
-        context.reset_cached_bytes();
+        context.reset_counts();
         Self {
             context: Arc::clone(context),
             registry: Arc::clone(registry),

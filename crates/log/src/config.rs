@@ -101,6 +101,8 @@ pub struct LogConfig {
     pub tail_bytes_max: usize,
     /// A checkpoint is made after this many bytes were appended to Cached partitions.
     pub cached_unsynced_bytes_max: u64,
+    /// A checkpoint is made after the journal referred to this many bytes: a start reads them all.
+    pub referred_bytes_max: u64,
     /// How often all partitions are looked at for what retention drops and compaction can gain.
     pub clean_interval: Duration,
     /// Compaction's memory for keys: 24 bytes each. What does not fit is left for another pass.
@@ -118,6 +120,7 @@ impl Default for LogConfig {
             reference_segments_max: 4,
             tail_bytes_max: 64 << 20,
             cached_unsynced_bytes_max: 256 << 20,
+            referred_bytes_max: 128 << 20,
             clean_interval: Duration::from_secs(15),
             clean_map_bytes: 16 << 20,
             clean_bytes_per_s: 64 << 20,

@@ -26,6 +26,8 @@ pub(crate) struct Context {
     pub(crate) tails: Arc<TailBudget>,
     /// Bytes appended to Cached partitions since the last checkpoint.
     cached_bytes: AtomicU64,
+    /// Bytes that the journal refers to since the last checkpoint.
+    referred_bytes: AtomicU64,
     trash: Mutex<Vec<Discarded>>,
 }
 
@@ -80,6 +82,7 @@ impl Context {
             cleaned: Counters::default(),
             tails: TailBudget::new(config.tail_bytes_max),
             cached_bytes: AtomicU64::new(0),
+            referred_bytes: AtomicU64::new(0),
             trash: Mutex::new(Vec::new()),
         }
     }
@@ -89,15 +92,24 @@ impl Context {
     }
 
     pub(crate) fn cached_appended(&self, bytes: u64) {
-        let before = self.cached_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let limit = self.config.cached_unsynced_bytes_max;
+        self.count(&self.cached_bytes, bytes, self.config.cached_unsynced_bytes_max);
+    }
+
+    /// The journal refers to that many bytes more. A start reads all of them and compares their checksums.
+    pub(crate) fn referred(&self, bytes: u64) {
+        self.count(&self.referred_bytes, bytes, self.config.referred_bytes_max);
+    }
+
+    fn count(&self, counter: &AtomicU64, bytes: u64, limit: u64) {
+        let before = counter.fetch_add(bytes, Ordering::Relaxed);
         if before < limit && before + bytes >= limit {
             self.checkpoint.ring();
         }
     }
 
-    pub(crate) fn reset_cached_bytes(&self) {
+    pub(crate) fn reset_counts(&self) {
         self.cached_bytes.store(0, Ordering::Relaxed);
+        self.referred_bytes.store(0, Ordering::Relaxed);
     }
 
     /// See [`Discarded`].

@@ -32,6 +32,7 @@ mod producers;
 mod progress;
 mod records;
 mod registry;
+mod root;
 mod segment;
 mod segment_file;
 mod state_log;

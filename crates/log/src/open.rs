@@ -4,7 +4,6 @@
 //! replaced as the last step, after every segment that was written to is synced.
 
 use std::collections::{BTreeMap, HashSet};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use poruka_env::{Disk, DiskLock, Env, LockError, OpenMode};
@@ -24,6 +23,7 @@ use crate::layout::{
 use crate::partition::Files;
 use crate::partition::recover::{Recovered, Recovering};
 use crate::partition::salvage::Salvage;
+use crate::root::Names;
 
 /// What opening found and did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub(crate) struct Opened {
 /// Opens or makes the folder.
 pub(crate) fn open(env: &Env, root: &Path, config: &LogConfig) -> Result<Opened, OpenError> {
     let disk = &**env.disk();
-    make_root(disk, root).map_err(at(root))?;
+    let names = Names::make(env, root).map_err(at(root))?;
     let lock_path = root.join(LOCK);
     if !disk.exists(&lock_path) {
         // A folder of something else gets not even a lock.
@@ -77,6 +77,7 @@ pub(crate) fn open(env: &Env, root: &Path, config: &LogConfig) -> Result<Opened,
     if !check_meta(disk, root)? {
         let mark = env.random_u64();
         make(disk, root, shape(mark))?;
+        names.wait().map_err(at(root))?;
         let report = OpenReport { is_new: true, ..OpenReport::default() };
         let position = Position::START;
         let (shape, partitions) = (shape(mark), Vec::new());
@@ -140,24 +141,6 @@ fn make(disk: &dyn Disk, root: &Path, shape: Shape) -> Result<(), OpenError> {
     disk.sync_dir(root).map_err(at(root))?;
     let meta = root.join(META);
     write_aside(disk, &meta, &frame(META_MAGIC, FORMAT_VERSION, b"poruka")).map_err(at(&meta))
-}
-
-/// Makes the folder and those above it, each with a durable name.
-fn make_root(disk: &dyn Disk, root: &Path) -> std::io::Result<()> {
-    disk.create_dir_all(root)?;
-    if disk.exists(&root.join(META)) {
-        return Ok(());
-    }
-    // Those that are there already may have been made by a process that was killed before it could sync them.
-    for folder in root.ancestors().filter(|folder| !folder.as_os_str().is_empty()) {
-        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
-        match disk.sync_dir(parent.unwrap_or(Path::new("."))) {
-            // A folder that we may not even read was not made by us.
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => break,
-            other => other?,
-        }
-    }
-    Ok(())
 }
 
 /// All partitions of a folder on their way back.

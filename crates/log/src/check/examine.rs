@@ -20,8 +20,9 @@ use crate::codec::{BadFrame, frame, unframe};
 use crate::config::{Class, LogConfig};
 use crate::error::{OpenError, at};
 use crate::journal::entry::{Entry, PartitionId};
+use crate::journal::group::{GROUP_HEADER_BYTES, GroupHeader};
 use crate::journal::recover::{Applied, Ring};
-use crate::journal::state::Shape;
+use crate::journal::state::{Position, Shape};
 use crate::journal::writer::lap_path;
 use crate::layout::{
     CHECKPOINT, FORMAT_VERSION, JOURNAL, META, META_MAGIC, PARTITION_METADATA, TOPICS, deleted_dir,
@@ -152,6 +153,14 @@ impl<'a> Examiner<'a> {
                 Err(error) => return Err(OpenError::Io { file: path, error }),
             }
         }
+        if good.is_empty()
+            && !self.under.exists(&copy_path(&path))
+            && let Some(mark) = self.mark_of_first_life()?
+        {
+            // No copy was made yet: the folder is still on its first checkpoint, which held nothing but the mark.
+            let position = Position::START;
+            good.push(Checkpoint { mark, position, next_partition: 1, partitions: Vec::new() });
+        }
         if good.is_empty() {
             check.is_beyond_repair = true;
             let what =
@@ -159,6 +168,25 @@ impl<'a> Examiner<'a> {
             self.find(Soundness::Damaged, &path, 0, what);
         }
         Ok(good.into_iter().next())
+    }
+
+    /// The mark that the journal's very first group carries, if it is still there.
+    fn mark_of_first_life(&self) -> Result<Option<u64>, OpenError> {
+        let (file_bytes, files) = (self.config.journal_file_bytes, self.config.journal_files);
+        let shape = Shape { file_bytes, files, mark: 0 };
+        let path = lap_path(&self.root.join(JOURNAL), shape, Position::START.lap);
+        let mut header = [0; GROUP_HEADER_BYTES];
+        let read = self.under.open(&path, OpenMode::Read).and_then(|file| file.read_exact_at(&mut header, 0));
+        match read {
+            Ok(()) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(OpenError::Io { file: path, error }),
+        }
+        let mark = header.iter().take(8).fold(0_u64, |mark, byte| mark << 8 | u64::from(*byte));
+        let first = GroupHeader::read(&header, mark).filter(|first| (first.lap, first.group) == (1, 1));
+        Ok(first.map(|first| first.mark))
     }
 
     fn folder(&mut self, checkpoint: Checkpoint, check: &mut FolderCheck) -> Result<(), CheckError> {

@@ -142,13 +142,14 @@ impl Journal {
         self.core().state.check()
     }
 
-    /// Pushes a batch that is already written into its segment. Call it under the partition's lock, so that both
-    /// orders are the same.
-    pub(crate) fn append(&self, append: Append<'_>, hint: &mut Hint, told: Told) -> Result<(), Refused> {
+    /// Pushes a batch that is already written into its segment; true when the journal only refers to it. Call it under the
+    /// partition's lock, so that both orders are the same.
+    pub(crate) fn append(&self, append: Append<'_>, hint: &mut Hint, told: Told) -> Result<bool, Refused> {
         let Append { partition, place, batch, segment } = append;
         let mut core = self.core();
         core.state.check()?;
-        if self.by_reference(&mut core.state, batch.len(), segment) {
+        let by_reference = self.by_reference(&mut core.state, batch.len(), segment);
+        if by_reference {
             let entry = Entry::AppendRef { partition, place, length: batch.len() as u32, crc: crc32c(batch) };
             core.state.push(&entry)?;
         } else {
@@ -156,7 +157,7 @@ impl Journal {
         }
         core.state.touch(hint, told);
         self.wake(&mut core);
-        Ok(())
+        Ok(by_reference)
     }
 
     fn by_reference(

@@ -15,6 +15,9 @@ use super::state::{Position, Shape};
 use super::writer::lap_path;
 use crate::error::{OpenError, at};
 
+/// Journal files are read in pieces of this size.
+const LOAD_BYTES: usize = 1 << 20;
+
 /// What whoever applies entries says of one.
 pub(crate) enum Applied {
     Good,
@@ -76,19 +79,30 @@ impl Ring {
     pub(crate) fn load_file(&self, file: &dyn DiskFile, slot: u64) -> io::Result<Vec<u8>> {
         let len = file.len()?;
         let start = if self.from.lap % self.shape.files == slot { self.from.at } else { 0 };
-        let mut end = 0;
-        let mut header = [0; GROUP_HEADER_BYTES];
-        for at in (start..len.saturating_sub(GROUP_HEADER_BYTES as u64 - 1)).step_by(GROUP_ALIGN_BYTES) {
-            file.read_exact_at(&mut header, at)?;
-            match GroupHeader::read(&header, self.shape.mark) {
-                Some(found) if self.counts(&found) => end = (at + found.span() as u64).min(len),
+        let (mut bytes, mut end) = (Vec::new(), 0);
+        let mut at = start as usize;
+        while at + GROUP_HEADER_BYTES <= len as usize {
+            if bytes.len() < at + GROUP_HEADER_BYTES {
+                let from = bytes.len();
+                bytes.resize((at + LOAD_BYTES).min(len as usize), 0);
+                // What lies before the checkpoint's position is not looked at.
+                let from = from.max(start as usize);
+                file.read_exact_at(&mut bytes[from..], from as u64)?;
+            }
+            match GroupHeader::read(&bytes[at..], self.shape.mark) {
+                Some(found) if self.counts(&found) => end = (at + found.span()).min(len as usize),
                 // A new lap overwrites its file from the start: an old group there means that none has begun.
-                Some(_) if at == start => break,
+                Some(_) if at == start as usize => break,
                 _ => {}
             }
+            at += GROUP_ALIGN_BYTES;
         }
-        let mut bytes = vec![0; end as usize];
-        file.read_exact_at(&mut bytes, 0)?;
+        if bytes.len() < end {
+            let from = bytes.len();
+            bytes.resize(end, 0);
+            file.read_exact_at(&mut bytes[from..], from as u64)?;
+        }
+        bytes.truncate(end);
         Ok(bytes)
     }
 

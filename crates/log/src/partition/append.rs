@@ -143,7 +143,10 @@ impl PartitionLog {
         let segment = segment.file().ok_or(StorageError::Closed)?;
         let append = journal::Append { partition: self.id, place, batch: &batch, segment };
         let told = Told::Visible(Arc::clone(&self.progress), head.next_offset());
-        self.context.journal.append(append, &mut inner.hint, told).map_err(StorageError::from)?;
+        let appended = self.context.journal.append(append, &mut inner.hint, told);
+        if appended.map_err(StorageError::from)? {
+            self.context.referred(batch.len() as u64);
+        }
         note(inner, head, batch);
         Ok(())
     }

@@ -427,6 +427,27 @@ fn a_folder_in_use_a_foreign_one_and_a_newer_one_are_refused() {
 }
 
 #[test]
+fn the_first_checkpoint_of_a_folder_has_no_copy_and_is_made_again() {
+    let mut world = World::new(3);
+    world.open().expect("open");
+    let log = world.log(0).expect("a log");
+    for _ in 0..4 {
+        assert!(world.append(0, &log, 300));
+        world.acknowledge(0, &log);
+    }
+    let truth = Truth::from([("s".to_owned(), read_all(&log, 3000))]);
+    drop(log);
+    world.end(End::Kill);
+    let mut files = all_files(&world.disk);
+    assert!(!files.contains_key(Path::new("/var/data/journal/checkpoint.copy")));
+    files.get_mut(Path::new("/var/data/journal/checkpoint")).expect("there")[30] ^= 1;
+    let machine = Machine::with(&files);
+    let repaired = machine.repair();
+    assert_eq!(repaired.after.soundness(), Soundness::Sound, "{:?}", repaired.after.findings);
+    assert_kept(&machine, &repaired.before, &truth, "first life");
+}
+
+#[test]
 fn without_both_copies_of_the_checkpoint_a_repair_says_that_it_cannot_help() {
     let (mut files, _) = folder(1, End::Kill);
     for name in ["checkpoint", "checkpoint.copy"] {

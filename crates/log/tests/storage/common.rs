@@ -101,6 +101,7 @@ pub(crate) fn small() -> LogConfig {
         reference_segments_max: 1,
         tail_bytes_max: 64 << 10,
         cached_unsynced_bytes_max: 20_000,
+        referred_bytes_max: 40_000,
         ..LogConfig::default()
     }
 }
