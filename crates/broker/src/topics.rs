@@ -88,7 +88,7 @@ impl Server {
         }
         let hosted: usize = catalog.topics().map(|topic| topic.partitions.len()).sum();
         check_partitions(partitions, 0, hosted)?;
-        settings::check_all(&new.own, self.config.default_durability)?;
+        settings::check_all(&new.own, &catalog.overrides, self.config.default_durability)?;
         Ok(CheckedTopic {
             class: settings::class_of(&new.own, self.config.default_durability),
             settings: TopicSettings::of(&new.own, &catalog.overrides),
@@ -203,7 +203,7 @@ impl Server {
         })?;
         let mut own = old.own.clone();
         change(&mut own)?;
-        settings::check_all(&own, old.class)?;
+        settings::check_all(&own, &self.catalog().overrides, old.class)?;
         if settings::class_of(&own, old.class) != old.class {
             let message = format!(
                 "{} is fixed when a topic is made (here: {}): make another topic and copy the records",

@@ -7,6 +7,7 @@
 //! sync, for records, for a group) leaves a future behind whose effect has already been had; what has its effect only
 //! while it waits (making a topic) keeps the next request of its connection out until it is done.
 
+mod altering;
 mod registry;
 mod support;
 
@@ -41,6 +42,7 @@ mod p69_consumer_group_describe;
 mod p74_list_config_resources;
 mod p75_describe_topic_partitions;
 
+pub(crate) use p01_fetch::FETCH_BYTES_MAX;
 use registry::{Answer, Api, Context, api};
 pub(crate) use registry::{Peer, Session};
 

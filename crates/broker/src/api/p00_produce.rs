@@ -138,10 +138,6 @@ fn append(
     let batch = data.records.unwrap_or_default();
     let batch = checked(topic, batch, now, context.version()).map_err(|bad| bad.answer(index))?;
     let size = batch.len();
-    let append_time = match topic.settings.timestamp_type {
-        TimestampType::LogAppend => now,
-        TimestampType::Create => -1,
-    };
     match log.append(batch, Origin::Client) {
         Ok(appended) => {
             count(context, topic, &appended, size);
@@ -150,7 +146,10 @@ fn append(
                     index,
                     error_code: ErrorCode::None,
                     base_offset: appended.base_offset,
-                    log_append_time_ms: append_time,
+                    log_append_time_ms: match topic.settings.timestamp_type {
+                        TimestampType::LogAppend => appended.timestamp,
+                        TimestampType::Create => NO_TIMESTAMP,
+                    },
                     log_start_offset: log.log_start(),
                     ..PartitionProduceResponse::default()
                 },

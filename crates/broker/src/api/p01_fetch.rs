@@ -33,7 +33,7 @@ use crate::metrics::Sent;
 api!(FetchRequest, versions = 4..=18, handler = fetch);
 
 /// The most bytes of one answer, as `fetch.max.bytes` of Kafka's broker.
-pub(super) const FETCH_BYTES_MAX: usize = 55 * 1024 * 1024;
+pub(crate) const FETCH_BYTES_MAX: usize = 55 * 1024 * 1024;
 /// The longest wait, in milliseconds; clients ask for 500 as a rule.
 const WAIT_MS_MAX: u64 = 60_000;
 /// Topics are named by id from this version on.

@@ -14,7 +14,7 @@ use poruka_wire::{ErrorCode, Str};
 use super::support::{NODE_ID, message};
 use super::{Answer, Context, api};
 use crate::catalog::{Catalog, Topic};
-use crate::settings::{NODE_SETTINGS, Source, TOPIC_SETTINGS, TopicSetting, static_value};
+use crate::settings::{NODE_SETTINGS, NodeSetting, Source, TOPIC_SETTINGS, TopicSetting, static_value};
 use crate::topic_name;
 use crate::topics::Refusal;
 
@@ -156,9 +156,9 @@ fn of_node(context: &Context, catalog: &Catalog, name: &Str) -> Result<Described
             name: Str::from(setting.name),
             value: Some(Str::from(&value)),
             read_only: true,
-            config_source: Source::Static.code(),
+            config_source: if value == setting.default { Source::Default } else { Source::Static }.code(),
             is_sensitive: false,
-            synonyms: vec![synonym(setting.name, &value, Source::Static)],
+            synonyms: fixed_synonyms(setting, &value),
             config_type: setting.kind.code(),
             documentation: Some(Str::from(setting.about)),
         }
@@ -171,6 +171,14 @@ fn of_node(context: &Context, catalog: &Catalog, name: &Str) -> Result<Described
     let mut all: Described = fixed.chain(changeable).collect();
     all.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     Ok(all)
+}
+
+/// Where the value of a setting that is fixed comes from: given at start, over a default if there is one.
+fn fixed_synonyms(setting: &NodeSetting, value: &str) -> Vec<DescribeConfigsSynonym> {
+    let given = (value != setting.default).then(|| synonym(setting.name, value, Source::Static));
+    let default =
+        (!setting.default.is_empty()).then(|| synonym(setting.name, setting.default, Source::Default));
+    given.into_iter().chain(default).collect()
 }
 
 fn changed_for_every_node(catalog: &Catalog) -> Described {

@@ -5,53 +5,50 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use poruka_wire::ErrorCode;
 use poruka_wire::api::{
-    AlterConfigsRequest, AlterConfigsResource, AlterConfigsResourceResponse, AlterConfigsResponse,
-    RESOURCE_BROKER, RESOURCE_TOPIC,
+    AlterConfigsRequest, AlterConfigsResourceResponse, AlterConfigsResponse, AlterableConfig,
 };
 
-use super::p44_incremental_alter_configs::{check_node_value, is_every_node};
-use super::support::{finished, message};
+use super::altering::{Resource, check_node_value, each, null_value};
+use super::support::finished;
 use super::{Answer, Context, api};
+use crate::server::Server;
 use crate::topics::Refusal;
 
 api!(AlterConfigsRequest, versions = 0..=2, handler = alter);
 
 fn alter(context: Context, request: AlterConfigsRequest) -> Answer<AlterConfigsResponse> {
+    let asked = request.resources.into_iter();
+    let resources = asked.map(|one| (one.resource_type, one.resource_name, one.configs)).collect();
     Answer::alone(async move {
-        let mut responses = Vec::with_capacity(request.resources.len());
-        for resource in request.resources {
-            let (resource_type, resource_name) = (resource.resource_type, resource.resource_name.clone());
-            let (error_code, error_message) = match replace(&context, resource, request.validate_only).await {
-                Ok(()) => (ErrorCode::None, None),
-                Err(refusal) => (refusal.code, message(&refusal)),
-            };
-            responses.push(AlterConfigsResourceResponse {
-                error_code,
-                error_message,
-                resource_type,
-                resource_name,
+        let done =
+            each(context.server, resources, request.validate_only, |server, resource, configs, check| {
+                Box::pin(replace(server, resource, configs, check))
             });
-        }
-        AlterConfigsResponse { responses, ..AlterConfigsResponse::default() }
+        let responses = done.await.into_iter().map(|altered| AlterConfigsResourceResponse {
+            error_code: altered.error_code,
+            error_message: altered.error_message,
+            resource_type: altered.resource_type,
+            resource_name: altered.resource_name,
+        });
+        AlterConfigsResponse { responses: responses.collect(), ..AlterConfigsResponse::default() }
     })
 }
 
-async fn replace(context: &Context, resource: AlterConfigsResource, only_check: bool) -> Result<(), Refusal> {
+async fn replace(
+    server: Arc<Server>,
+    resource: Resource,
+    configs: Vec<AlterableConfig>,
+    only_check: bool,
+) -> Result<(), Refusal> {
     let mut wanted = BTreeMap::new();
-    for config in &resource.configs {
-        let Some(value) = &config.value else {
-            let message = format!("Null value not supported for : {}", config.name);
-            return Err(Refusal::new(ErrorCode::InvalidRequest, message));
-        };
+    for config in &configs {
+        let value = config.value.as_ref().ok_or_else(|| null_value(&config.name))?;
         wanted.insert(config.name.to_string(), value.to_string());
     }
-    let server = Arc::clone(&context.server);
-    match resource.resource_type {
-        RESOURCE_TOPIC => {
-            let name = resource.resource_name;
-            finished(Arc::clone(&context.server), async move {
+    match resource {
+        Resource::Topic(name) => {
+            finished(Arc::clone(&server), async move {
                 let replace = |own: &mut BTreeMap<String, String>| {
                     *own = wanted;
                     Ok(())
@@ -60,25 +57,20 @@ async fn replace(context: &Context, resource: AlterConfigsResource, only_check: 
             })
             .await
         }
-        RESOURCE_BROKER => {
-            let every_node = is_every_node(&resource.resource_name)?;
+        Resource::Node { every_node } => {
             wanted.iter().try_for_each(|(name, value)| check_node_value(name, value))?;
             if only_check {
                 return Ok(());
             }
-            let overrides = context.server.catalog().overrides.clone();
+            let overrides = server.catalog().overrides.clone();
             let now = if every_node { overrides.every_node } else { overrides.this_node };
             let mut changes: BTreeMap<_, _> = now.into_keys().map(|name| (name, None)).collect();
             changes.extend(wanted.into_iter().map(|(name, value)| (name, Some(value))));
-            finished(Arc::clone(&context.server), async move {
-                server.change_node_settings(every_node, changes).await
-            })
+            finished(
+                Arc::clone(&server),
+                async move { server.change_node_settings(every_node, changes).await },
+            )
             .await
-        }
-        other => {
-            let message =
-                format!("settings of resource type {other} are not kept here, only of topics and brokers");
-            Err(Refusal::new(ErrorCode::InvalidRequest, message))
         }
     }
 }

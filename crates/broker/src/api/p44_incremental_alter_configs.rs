@@ -8,14 +8,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use poruka_wire::api::{
-    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResource, IncrementalAlterConfigsResourceResponse,
-    IncrementalAlterConfigsResponse, IncrementalAlterableConfig, OP_APPEND, OP_DELETE, OP_SET, OP_SUBTRACT,
-    RESOURCE_BROKER, RESOURCE_TOPIC,
+    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResourceResponse, IncrementalAlterConfigsResponse,
+    IncrementalAlterableConfig, OP_APPEND, OP_DELETE, OP_SET, OP_SUBTRACT,
 };
 use poruka_wire::{ErrorCode, Str};
 
-use super::support::{NODE_ID, finished, message};
+use super::altering::{Resource, check_node_value, each, null_value};
+use super::support::finished;
 use super::{Answer, Context, api};
+use crate::server::Server;
 use crate::settings::{Kind, NodeOverrides, TopicSetting, list};
 use crate::topics::Refusal;
 
@@ -25,58 +26,51 @@ fn alter(
     context: Context,
     request: IncrementalAlterConfigsRequest,
 ) -> Answer<IncrementalAlterConfigsResponse> {
+    let asked = request.resources.into_iter();
+    let resources = asked.map(|one| (one.resource_type, one.resource_name, one.configs)).collect();
     Answer::alone(async move {
-        let mut responses = Vec::with_capacity(request.resources.len());
-        for resource in request.resources {
-            let (resource_type, resource_name) = (resource.resource_type, resource.resource_name.clone());
-            let (error_code, error_message) = match change(&context, resource, request.validate_only).await {
-                Ok(()) => (ErrorCode::None, None),
-                Err(refusal) => (refusal.code, message(&refusal)),
-            };
-            responses.push(IncrementalAlterConfigsResourceResponse {
-                error_code,
-                error_message,
-                resource_type,
-                resource_name,
+        let done =
+            each(context.server, resources, request.validate_only, |server, resource, configs, check| {
+                Box::pin(change(server, resource, configs, check))
             });
-        }
+        let responses = done.await.into_iter().map(|altered| IncrementalAlterConfigsResourceResponse {
+            error_code: altered.error_code,
+            error_message: altered.error_message,
+            resource_type: altered.resource_type,
+            resource_name: altered.resource_name,
+        });
+        let responses = responses.collect();
         IncrementalAlterConfigsResponse { responses, ..IncrementalAlterConfigsResponse::default() }
     })
 }
 
 async fn change(
-    context: &Context,
-    resource: IncrementalAlterConfigsResource,
+    server: Arc<Server>,
+    resource: Resource,
+    configs: Vec<IncrementalAlterableConfig>,
     only_check: bool,
 ) -> Result<(), Refusal> {
-    refuse_repeats(&resource.configs)?;
-    let server = Arc::clone(&context.server);
-    match resource.resource_type {
-        RESOURCE_TOPIC => {
-            finished(Arc::clone(&context.server), async move {
-                let name = resource.resource_name;
+    refuse_repeats(&configs)?;
+    match resource {
+        Resource::Topic(name) => {
+            finished(Arc::clone(&server), async move {
                 let apply = |own: &mut BTreeMap<String, String>| {
-                    resource.configs.iter().try_for_each(|config| apply_to_topic(own, config))
+                    configs.iter().try_for_each(|config| apply_to_topic(own, config))
                 };
                 server.change_topic_settings(&name, only_check, apply).await
             })
             .await
         }
-        RESOURCE_BROKER => {
-            let every_node = is_every_node(&resource.resource_name)?;
-            let changes = node_changes(&context.server.catalog().overrides, every_node, &resource.configs)?;
+        Resource::Node { every_node } => {
+            let changes = node_changes(&server.catalog().overrides, every_node, &configs)?;
             if only_check {
                 return Ok(());
             }
-            finished(Arc::clone(&context.server), async move {
-                server.change_node_settings(every_node, changes).await
-            })
+            finished(
+                Arc::clone(&server),
+                async move { server.change_node_settings(every_node, changes).await },
+            )
             .await
-        }
-        other => {
-            let message =
-                format!("settings of resource type {other} are not kept here, only of topics and brokers");
-            Err(Refusal::new(ErrorCode::InvalidRequest, message))
         }
     }
 }
@@ -91,18 +85,6 @@ fn refuse_repeats(configs: &[IncrementalAlterableConfig]) -> Result<(), Refusal>
         }
         None => Ok(()),
     }
-}
-
-/// Whether a broker resource is the one with an empty name; other nodes than this one do not exist.
-pub(super) fn is_every_node(name: &str) -> Result<bool, Refusal> {
-    if name.is_empty() {
-        return Ok(true);
-    }
-    if name.parse() == Ok(NODE_ID) {
-        return Ok(false);
-    }
-    let message = format!("Unexpected broker id, expected {NODE_ID} or empty string, but received {name}");
-    Err(Refusal::new(ErrorCode::InvalidRequest, message))
 }
 
 fn apply_to_topic(
@@ -149,11 +131,6 @@ fn node_changes(
     Ok(changes)
 }
 
-/// Checks a value for the node, with the code that Kafka gives for it.
-pub(super) fn check_node_value(name: &str, value: &str) -> Result<(), Refusal> {
-    NodeOverrides::check(name, value).map_err(|bad| Refusal::new(ErrorCode::InvalidRequest, bad.to_string()))
-}
-
 /// The value that an operation leaves.
 fn combined(
     config: &IncrementalAlterableConfig,
@@ -163,8 +140,7 @@ fn combined(
 ) -> Result<String, Refusal> {
     let name = &config.name;
     let Some(given) = config.value.as_deref() else {
-        let message = format!("Null value not supported for : {name}");
-        return Err(Refusal::new(ErrorCode::InvalidRequest, message));
+        return Err(null_value(name));
     };
     let operation = match config.config_operation {
         OP_SET => return Ok(given.to_owned()),

@@ -6,10 +6,12 @@
 //!
 //! Not here: storing them (`state`), and requests (`api`).
 
+#[cfg(test)]
+mod as_kafka;
 mod node;
 mod topic;
 
-pub(crate) use node::{NODE_SETTINGS, NodeOverrides, static_value};
+pub(crate) use node::{NODE_SETTINGS, NodeOverrides, NodeSetting, static_value};
 pub(crate) use topic::{
     DURABILITY, TOPIC_SETTINGS, TimestampType, TopicSetting, TopicSettings, check_all, class_of,
 };
@@ -23,6 +25,7 @@ pub(crate) enum Kind {
     Boolean,
     Text,
     Int,
+    Short,
     Long,
     Double,
     List,
@@ -35,6 +38,7 @@ impl Kind {
             Kind::Boolean => 1,
             Kind::Text => 2,
             Kind::Int => 3,
+            Kind::Short => 4,
             Kind::Long => 5,
             Kind::Double => 6,
             Kind::List => 7,
@@ -46,6 +50,7 @@ impl Kind {
             Kind::Boolean => "BOOLEAN",
             Kind::Text => "STRING",
             Kind::Int => "INT",
+            Kind::Short => "SHORT",
             Kind::Long => "LONG",
             Kind::Double => "DOUBLE",
             Kind::List => "LIST",
@@ -81,46 +86,89 @@ pub(crate) enum Rule {
     OneOf(&'static [&'static str]),
     EachOf(&'static [&'static str]),
     ThrottledReplicas,
-    /// Only this value: we do not have what the others would ask for.
+    /// Of the values of its kind only this one: we do not have what the others would ask for, and say so.
     Only(&'static str, &'static str),
 }
 
-/// A value that was refused, worded as Kafka words it.
+impl Rule {
+    /// What a setting with this rule takes, for whoever got it wrong.
+    fn takes(self, kind: Kind) -> String {
+        let kind = if kind == Kind::Int { "an INT".to_owned() } else { format!("a {}", kind.name()) };
+        match self {
+            Rule::Any => kind,
+            Rule::AtLeast(low) => format!("{kind} of at least {low}"),
+            Rule::Between(low, high) => format!("{kind} from {low} to {high}"),
+            Rule::BetweenOr(low, high, or) => format!("{kind} from {low} to {high}, or {or}"),
+            Rule::Ratio => format!("{kind} from 0 to 1"),
+            Rule::OneOf(words) => format!("one of {}", words.join(", ")),
+            Rule::EachOf(words) => format!("any of {}, joined by commas", words.join(", ")),
+            Rule::ThrottledReplicas => "*, or pairs such as 0:1,1:1".to_owned(),
+            Rule::Only(only, _) => only.to_owned(),
+        }
+    }
+}
+
+/// A value that was refused: Kafka's words first, then what would be taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadSetting {
-    #[error("Unknown topic config name: {0}")]
+    #[error(
+        "Unknown topic config name: {0} (kafka-configs --describe --all shows those that a topic may have)"
+    )]
     UnknownTopicSetting(String),
-    #[error("Invalid value {value} for configuration {name}: {reason}")]
-    Value { name: String, value: String, reason: String },
+    #[error("Invalid value {value} for configuration {name}: {reason} (takes {takes})")]
+    Value { name: String, value: String, reason: String, takes: String },
     #[error("{0}")]
     Conflict(String),
 }
 
-/// Checks one value against the type and rule of its setting.
+/// Checks one value against the type and rule of its setting. A refusal begins with Kafka's words, and goes on with what
+/// the setting takes.
 pub(crate) fn check_value(name: &str, kind: Kind, rule: Rule, raw: &str) -> Result<(), BadSetting> {
     let value = raw.trim();
-    let refuse = |reason: String| BadSetting::Value { name: name.to_owned(), value: shortened(raw), reason };
     if raw.len() > SETTING_VALUE_BYTES_MAX {
-        return Err(refuse(format!("longer than {SETTING_VALUE_BYTES_MAX} bytes")));
+        return Err(refused(name, rule, kind, raw, &format!("longer than {SETTING_VALUE_BYTES_MAX} bytes")));
     }
-    let not_a_number = || refuse(format!("Not a number of type {}", kind.name()));
+    let no_number = || refused(name, rule, kind, raw, &format!("Not a number of type {}", kind.name()));
     let number = match kind {
-        Kind::Int => Some(i64::from(value.parse::<i32>().map_err(|_| not_a_number())?)),
-        Kind::Long => Some(value.parse::<i64>().map_err(|_| not_a_number())?),
+        Kind::Int => Some(i64::from(value.parse::<i32>().map_err(|_| no_number())?)),
+        Kind::Long => Some(value.parse::<i64>().map_err(|_| no_number())?),
         Kind::Double => {
-            let ratio = value.parse::<f64>().map_err(|_| not_a_number())?;
-            return check_ratio(rule, ratio).map_err(refuse);
+            let ratio = double(value).ok_or_else(no_number)?;
+            return check_ratio(rule, ratio).map_err(|why| refused(name, rule, kind, value, &why));
         }
         Kind::Boolean if !value.eq_ignore_ascii_case("true") && !value.eq_ignore_ascii_case("false") => {
-            return Err(refuse("Expected value to be either true or false".to_owned()));
+            return Err(refused(name, rule, kind, raw, "Expected value to be either true or false"));
         }
-        Kind::Boolean | Kind::Text | Kind::List => None,
+        Kind::List => return check_list(name, rule, value),
+        Kind::Boolean | Kind::Text | Kind::Short => None,
     };
-    check_rule(rule, value, number).map_err(refuse)
+    let shown = number.map_or_else(|| value.to_owned(), |number| number.to_string());
+    check_rule(rule, value, number).map_err(|why| refused(name, rule, kind, &shown, &why))
+}
+
+fn refused(name: &str, rule: Rule, kind: Kind, value: &str, reason: &str) -> BadSetting {
+    BadSetting::Value {
+        name: name.to_owned(),
+        value: shortened(value),
+        reason: reason.to_owned(),
+        takes: rule.takes(kind),
+    }
+}
+
+/// A number as Java reads it: a suffix for its width is passed over, and only two words are numbers.
+pub(crate) fn double(value: &str) -> Option<f64> {
+    let value = value.trim();
+    let digits = value.strip_suffix(['f', 'F', 'd', 'D']).unwrap_or(value);
+    match digits.trim_start_matches(['+', '-']) {
+        "NaN" | "Infinity" => value.parse().ok(),
+        plain if plain.starts_with(|c: char| c.is_ascii_digit() || c == '.') => digits.parse().ok(),
+        _ => None,
+    }
 }
 
 fn check_ratio(rule: Rule, ratio: f64) -> Result<(), String> {
     match rule {
+        // Apache Kafka takes NaN, and then never compacts.
         Rule::Ratio if ratio.is_nan() || ratio > 1.0 => Err("Value must be no more than 1".to_owned()),
         Rule::Ratio if ratio < 0.0 => Err("Value must be at least 0".to_owned()),
         _ => Ok(()),
@@ -139,16 +187,31 @@ fn check_rule(rule: Rule, value: &str, number: Option<i64>) -> Result<(), String
         Rule::OneOf(words) if !words.contains(&value) => {
             Err(format!("String must be one of: {}", words.join(", ")))
         }
-        Rule::EachOf(words) => match list(value).find(|item| !words.contains(item)) {
-            Some(_) => Err(format!("String must be one of: {}", words.join(", "))),
-            None => Ok(()),
-        },
-        Rule::ThrottledReplicas if !throttled_replicas(value) => {
-            Err("must be the literal '*' or a list of replicas in the following format: \
-                 [partitionId]:[brokerId],[partitionId]:[brokerId],..."
-                .to_owned())
+        _ => Ok(()),
+    }
+}
+
+fn check_list(name: &str, rule: Rule, value: &str) -> Result<(), BadSetting> {
+    match rule {
+        Rule::EachOf(words) if !value.is_empty() => {
+            let items: Vec<&str> = value.split(',').map(str::trim).collect();
+            if items.iter().any(|item| item.is_empty()) {
+                return Err(BadSetting::Conflict(format!(
+                    "Configuration '{name}' values must not be empty."
+                )));
+            }
+            let wrong = items.iter().find(|item| !words.contains(item));
+            let why = format!("String must be one of: {}", words.join(", "));
+            wrong.map_or(Ok(()), |wrong| Err(refused(name, rule, Kind::List, wrong, &why)))
         }
-        Rule::Only(only, why) if !value.eq_ignore_ascii_case(only) => Err(why.to_owned()),
+        Rule::ThrottledReplicas if !throttled_replicas(value) => {
+            let items: Vec<&str> = list(value).collect();
+            let why = format!(
+                "{name} must be the literal '*' or a list of replicas in the following format: \
+                 [partitionId]:[brokerId],[partitionId]:[brokerId],..."
+            );
+            Err(refused(name, rule, Kind::List, &format!("[{}]", items.join(", ")), &why))
+        }
         _ => Ok(()),
     }
 }
@@ -178,24 +241,11 @@ mod tests {
     }
 
     #[test]
-    fn refusals_read_as_kafkas_do() {
-        assert_eq!(
-            refusal(Kind::Long, Rule::Any, "abc"),
-            "Invalid value abc for configuration x: Not a number of type LONG"
-        );
+    fn a_refusal_names_key_value_reason_and_what_is_taken() {
         assert_eq!(
             refusal(Kind::Int, Rule::Between(5, 9), "4"),
-            "Invalid value 4 for configuration x: Value must be at least 5"
+            "Invalid value 4 for configuration x: Value must be at least 5 (takes an INT from 5 to 9)"
         );
-        assert_eq!(
-            refusal(Kind::Boolean, Rule::Any, "yes"),
-            "Invalid value yes for configuration x: Expected value to be either true or false"
-        );
-        assert_eq!(
-            refusal(Kind::Text, Rule::OneOf(&["a", "b"]), "c"),
-            "Invalid value c for configuration x: String must be one of: a, b"
-        );
-        assert!(refusal(Kind::Double, Rule::Ratio, "NaN").contains("no more than 1"));
     }
 
     #[test]

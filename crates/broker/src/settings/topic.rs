@@ -13,7 +13,7 @@ use poruka_guarantee::{Delivery, Durability, Guarantee, Order};
 use poruka_log::CleanConfig;
 
 use super::node::NodeOverrides;
-use super::{BadSetting, Kind, Rule, Source, check_value, list};
+use super::{BadSetting, Kind, Rule, Source, check_value, double, list};
 
 /// The dial settings: the words are those of `poruka-guarantee`.
 pub(crate) const DURABILITY: &str = "poruka.durability";
@@ -104,11 +104,12 @@ impl TopicSetting {
     pub(crate) fn check(name: &str, value: &str) -> Result<(), BadSetting> {
         let setting = Self::find(name)
             .ok_or_else(|| BadSetting::UnknownTopicSetting(name.chars().take(100).collect()))?;
+        check_value(name, setting.kind, setting.rule, value)?;
         match setting.rule {
             Rule::Only(only, why) if !value.trim().eq_ignore_ascii_case(only) => {
                 Err(BadSetting::Conflict(why.to_owned()))
             }
-            rule => check_value(name, setting.kind, rule, value),
+            _ => Ok(()),
         }
     }
 
@@ -189,18 +190,21 @@ impl TopicSettings {
 
 /// A ratio of 0 to 1 in thousandths, which can be compared for equality.
 fn permille(ratio: &str) -> u32 {
-    (ratio.parse::<f64>().unwrap_or(0.5).clamp(0.0, 1.0) * 1000.0).round() as u32
+    (double(ratio).unwrap_or(0.5).clamp(0.0, 1.0) * 1000.0).round() as u32
 }
 
-/// Checks all of a topic's own settings together.
-pub(crate) fn check_all(own: &BTreeMap<String, String>, default_class: Durability) -> Result<(), BadSetting> {
+/// Checks all of a topic's own settings together, and with what the node adds to them.
+pub(crate) fn check_all(
+    own: &BTreeMap<String, String>,
+    node: &NodeOverrides,
+    default_class: Durability,
+) -> Result<(), BadSetting> {
     for (name, value) in own {
         TopicSetting::check(name, value)?;
     }
-    let lag = |name: &str| own.get(name).and_then(|v| v.trim().parse::<i64>().ok());
-    if let (Some(min), Some(max)) = (lag("min.compaction.lag.ms"), lag("max.compaction.lag.ms"))
-        && min > max
-    {
+    let CleanConfig { min_compaction_lag_ms: min, max_compaction_lag_ms: max, .. } =
+        TopicSettings::of(own, node).clean;
+    if min > max {
         return Err(BadSetting::Conflict(format!(
             "conflict topic config setting min.compaction.lag.ms ({min}) > max.compaction.lag.ms ({max})"
         )));
@@ -264,10 +268,14 @@ mod tests {
 
     #[test]
     fn dials_that_contradict_each_other_are_refused() {
+        let node = NodeOverrides::default();
         let causal_in_memory = own(&[("poruka.order", "causal"), ("poruka.durability", "memory")]);
-        assert!(check_all(&causal_in_memory, Durability::Synced).is_err());
-        assert_eq!(check_all(&own(&[("poruka.order", "causal")]), Durability::Synced), Ok(()));
-        assert_eq!(check_all(&own(&[("poruka.delivery", "at-most-once")]), Durability::Memory), Ok(()));
+        assert!(check_all(&causal_in_memory, &node, Durability::Synced).is_err());
+        assert_eq!(check_all(&own(&[("poruka.order", "causal")]), &node, Durability::Synced), Ok(()));
+        assert_eq!(
+            check_all(&own(&[("poruka.delivery", "at-most-once")]), &node, Durability::Memory),
+            Ok(())
+        );
     }
 
     #[test]
@@ -282,6 +290,12 @@ mod tests {
     #[test]
     fn lags_in_the_wrong_order_are_refused() {
         let bad = own(&[("min.compaction.lag.ms", "10"), ("max.compaction.lag.ms", "5")]);
-        assert!(check_all(&bad, Durability::Synced).is_err());
+        assert!(check_all(&bad, &NodeOverrides::default(), Durability::Synced).is_err());
+        // The node's value counts where the topic has none of its own.
+        let mut node = NodeOverrides::default();
+        node.set_for_tests("log.cleaner.min.compaction.lag.ms", "10");
+        let said = check_all(&own(&[("max.compaction.lag.ms", "5")]), &node, Durability::Synced);
+        let wanted = "conflict topic config setting min.compaction.lag.ms (10) > max.compaction.lag.ms (5)";
+        assert_eq!(said.map_err(|bad| bad.to_string()), Err(wanted.to_owned()));
     }
 }

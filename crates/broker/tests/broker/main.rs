@@ -13,4 +13,5 @@ mod metrics;
 mod produces;
 mod restarts;
 mod storage_faults;
+mod timestamps;
 mod topics;

@@ -122,22 +122,6 @@ fn a_repeat_answers_its_first_offset_and_a_gap_is_refused() {
 }
 
 #[test]
-fn the_brokers_clock_stamps_records_where_the_topic_says_so() {
-    run(async {
-        let node = Node::start().await;
-        let mut client = node.connect().await;
-        client.create("t", 1, &[("message.timestamp.type", "LogAppendTime")]).await;
-        let before = node.env.wall_ms();
-        let mut old = BatchBuilder::new(Compression::Lz4);
-        old.push(1, None, Some(b"v"), &[]).expect("room");
-        let answer = client.produce("t", -1, old.build()).await;
-        assert!(answer.log_append_time_ms >= before);
-        let found = client.list_offset("t", TIMESTAMP_MAX).await;
-        assert_eq!((found.offset, found.timestamp), (0, answer.log_append_time_ms));
-    });
-}
-
-#[test]
 fn transactional_ids_are_refused_in_a_way_that_clients_do_not_retry() {
     run(async {
         let node = Node::start().await;

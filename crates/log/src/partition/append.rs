@@ -39,7 +39,9 @@ pub struct Appended {
     pub base_offset: i64,
     /// Its last offset.
     pub last_offset: i64,
-    /// It had been appended before; the offsets are those of the original.
+    /// Its largest timestamp.
+    pub timestamp: i64,
+    /// It had been appended before; offsets and timestamp are those of the original.
     pub duplicate: bool,
     /// Answer only once this is reached.
     pub durable: Ticket,
@@ -72,7 +74,8 @@ impl PartitionLog {
         {
             let durable = Ticket(known.last_offset + 1);
             let (base_offset, last_offset) = (known.base_offset, known.last_offset);
-            return Ok(Appended { base_offset, last_offset, duplicate: true, durable });
+            let timestamp = known.timestamp;
+            return Ok(Appended { base_offset, last_offset, timestamp, duplicate: true, durable });
         }
         let epoch = inner.epochs.current();
         (head.base_offset, head.leader_epoch) = (inner.end, epoch);
@@ -83,8 +86,10 @@ impl PartitionLog {
             Class::Cached => self.append_cached(inner, &head, batch)?,
             Class::Synced => self.append_synced(inner, &head, batch)?,
         }
-        let (base_offset, last_offset) = (head.base_offset, head.last_offset());
-        Ok(Appended { base_offset, last_offset, duplicate: false, durable: Ticket(last_offset + 1) })
+        let (base_offset, last_offset, timestamp) =
+            (head.base_offset, head.last_offset(), head.max_timestamp);
+        let durable = Ticket(last_offset + 1);
+        Ok(Appended { base_offset, last_offset, timestamp, duplicate: false, durable })
     }
 
     fn append_memory(&self, inner: &mut Inner, head: &Head, batch: Bytes) {
