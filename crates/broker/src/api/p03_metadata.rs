@@ -21,7 +21,14 @@ use crate::topics::NewTopic;
 
 api!(MetadataRequest, versions = 0..=13, handler = metadata);
 
+/// Topics are named by id from this version on; the two before it have the field, and Kafka refuses its use.
+const TOPIC_IDS_FROM: i16 = 12;
+
 fn metadata(context: Context, request: MetadataRequest) -> Answer<MetadataResponse> {
+    let by_id = |topic: &MetadataRequestTopic| topic.name.is_none() || !topic.topic_id.is_zero();
+    if context.version() < TOPIC_IDS_FROM && request.topics.iter().flatten().any(by_id) {
+        return Answer::Now(invalid(&request));
+    }
     let missing = missing_topics(&context, &request);
     if missing.is_empty() {
         return Answer::Now(answer(&context, &request));
@@ -40,6 +47,17 @@ fn metadata(context: Context, request: MetadataRequest) -> Answer<MetadataRespon
         }
         answer(&context, &request)
     })
+}
+
+fn invalid(request: &MetadataRequest) -> MetadataResponse {
+    let topics = request.topics.iter().flatten().map(|asked| MetadataResponseTopic {
+        error_code: ErrorCode::InvalidRequest,
+        name: Some(asked.name.clone().unwrap_or_default()),
+        topic_id: asked.topic_id,
+        topic_authorized_operations: OPERATIONS_OMITTED,
+        ..MetadataResponseTopic::default()
+    });
+    MetadataResponse { topics: topics.collect(), ..MetadataResponse::default() }
 }
 
 /// The names that are asked for, may be made on first use, and are not there.

@@ -31,6 +31,11 @@ impl Outbound {
         self.pieces.is_empty()
     }
 
+    /// Drops what is not written yet.
+    pub(super) fn clear(&mut self) {
+        *self = Outbound::default();
+    }
+
     pub(super) fn has_room(&self) -> bool {
         self.bytes < UNWRITTEN_BYTES_MAX
     }

@@ -51,6 +51,11 @@ impl Pipeline {
         self.bytes += bytes;
     }
 
+    /// Gives up every request: none of them is answered.
+    pub(super) fn clear(&mut self) {
+        *self = Pipeline::default();
+    }
+
     /// The outcome of the oldest request, once it is there. Pending too when there is none.
     pub(super) fn poll_oldest(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
         let Some((slot, bytes)) = self.slots.front_mut() else { return Poll::Pending };

@@ -16,7 +16,7 @@ use tokio::io::AsyncReadExt;
 use super::held::{Held, Share};
 use super::outbound::Outbound;
 use super::pipeline::Pipeline;
-use super::{Boxed, CloseReason, Handle, IDLE_MS_MAX};
+use super::{Boxed, CloseReason, Handle, IDLE_MS_MAX, Reply};
 
 /// Serves one connection until it ends. `draining` resolves when the broker shuts down.
 pub(crate) async fn serve<H: Handle>(
@@ -59,7 +59,7 @@ struct Socket<H> {
     outbound: Outbound,
     /// No more is read; what is in flight is still answered.
     closing: Option<CloseReason>,
-    /// Something was read since the idle timer was set.
+    /// Something was read or written since the idle timer was set.
     active: bool,
 }
 
@@ -70,14 +70,13 @@ impl<H: Handle> Socket<H> {
         }
         self.poll_idle(cx);
         loop {
-            let mut moved = match self.take_outcomes(cx) {
-                Ok(moved) => moved,
-                Err(reason) => return Poll::Ready(reason),
-            };
+            let mut moved = self.take_outcomes(cx);
+            let unwritten = self.outbound.bytes();
             match self.outbound.poll_write(&mut *self.stream, cx) {
                 Poll::Ready(Err(error)) => return Poll::Ready(CloseReason::Socket(error.to_string())),
                 Poll::Ready(Ok(())) | Poll::Pending => {}
             }
+            self.active |= self.outbound.bytes() < unwritten;
             moved |= self.handle_frames();
             moved |= self.poll_read(cx);
             let held = self.inbound.buffered() + self.pipeline.bytes() + self.outbound.bytes();
@@ -98,24 +97,32 @@ impl<H: Handle> Socket<H> {
 
     fn poll_idle(&mut self, cx: &mut Context<'_>) {
         while self.idle.as_mut().poll(cx).is_ready() {
-            if !self.active && self.pipeline.is_empty() && self.closing.is_none() {
-                self.closing = Some(CloseReason::Idle);
+            if !self.active && self.pipeline.is_empty() {
+                // A peer that is not reading either will not be waited for any longer.
+                self.outbound.clear();
+                self.closing.get_or_insert(CloseReason::Idle);
             }
             self.active = false;
             self.idle = idle_timer(&self.env);
         }
     }
 
-    fn take_outcomes(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
+    fn take_outcomes(&mut self, cx: &mut Context<'_>) -> bool {
         let mut moved = false;
         while self.outbound.has_room() {
             let Poll::Ready(outcome) = self.pipeline.poll_oldest(cx) else { break };
             moved = true;
-            if let Some(frame) = outcome? {
-                self.outbound.push(frame);
+            match outcome {
+                Ok(Some(frame)) => self.outbound.push(frame),
+                Ok(None) => {}
+                // Nothing after it is answered; what was before it still leaves.
+                Err(reason) => {
+                    self.closing = Some(reason);
+                    self.pipeline.clear();
+                }
             }
         }
-        Ok(moved)
+        moved
     }
 
     fn handle_frames(&mut self) -> bool {
@@ -125,8 +132,10 @@ impl<H: Handle> Socket<H> {
                 Ok(Some(frame)) => {
                     moved = true;
                     let bytes = frame.len();
-                    let reply = self.handler.handle(frame);
-                    self.pipeline.push(reply, bytes);
+                    match self.handler.handle(frame) {
+                        Reply::Now(Err(reason)) => self.closing = Some(reason),
+                        reply => self.pipeline.push(reply, bytes),
+                    }
                 }
                 Ok(None) => break,
                 Err(error) => self.closing = Some(not_frames(error)),

@@ -82,6 +82,50 @@ fn hostile_bytes_end_their_own_connection_and_no_other() {
 }
 
 #[test]
+fn what_was_asked_before_a_bad_frame_is_answered_and_what_follows_it_has_no_effect() {
+    run(async {
+        let node = Node::start().await;
+        let mut good = node.connect().await;
+        good.create("t", 1, &[]).await;
+        for round in 0..20 {
+            let produce = |id, value: &str| {
+                encode_request(id, None, &produce_request("t", -1, batch(&[value])), 9).expect("encoded")
+            };
+            let hostile = [0, 0, 0, 12, 0, 3, 0, 1, 0, 0, 0, 2, 0x7f, 0xff, 0xff, 0xff];
+            let sent = [&produce(1, "before")[..], &hostile, &produce(3, "after")].concat();
+            let mut bad = node.connect().await;
+            bad.stream.write_all(&sent).await.expect("sent");
+            let (id, answer) = bad.receive::<ProduceRequest>(9).await;
+            let partition = &answer.responses[0].partition_responses[0];
+            assert_eq!((id, partition.error_code, partition.base_offset), (1, ErrorCode::None, round));
+            assert_eq!(bad.receive_frame().await, None);
+        }
+        let values: Vec<String> = good.values("t", 0).await.into_iter().map(|(_, value)| value).collect();
+        assert_eq!(values, vec!["before"; 20]);
+    });
+}
+
+#[test]
+fn metadata_asks_by_id_only_where_kafka_lets_it() {
+    run(async {
+        let node = Node::start().await;
+        let mut client = node.connect().await;
+        let topic_id = client.create("t", 1, &[]).await;
+        for (name, topic_id) in [(None, topic_id), (Some("t".into()), topic_id), (None, Default::default())] {
+            let asked = MetadataRequestTopic { topic_id, name };
+            let request = MetadataRequest { topics: Some(vec![asked]), ..Default::default() };
+            for version in [10, 11] {
+                let answer = client.call(version, &request).await;
+                assert_eq!(answer.topics[0].error_code, ErrorCode::InvalidRequest, "v{version}");
+            }
+        }
+        let asked = MetadataRequestTopic { topic_id, name: None };
+        let request = MetadataRequest { topics: Some(vec![asked]), ..Default::default() };
+        assert_eq!(client.call(12, &request).await.topics[0].name.as_deref(), Some("t"));
+    });
+}
+
+#[test]
 fn api_versions_answers_every_version_and_tells_only_what_is_spoken() {
     run(async {
         let node = Node::start().await;
