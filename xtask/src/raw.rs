@@ -23,13 +23,27 @@ pub(crate) fn broker_count(address: &str) -> Result<i32> {
 
 /// Makes a topic. A topic that exists already is an error.
 pub(crate) fn create_topic(address: &str, name: &str, partitions: i32) -> Result<()> {
+    create_topic_with(address, name, partitions, None)
+}
+
+/// The same, with one setting.
+pub(crate) fn create_topic_with(
+    address: &str,
+    name: &str,
+    partitions: i32,
+    setting: Option<(&str, &str)>,
+) -> Result<()> {
     let mut body = Vec::new();
     body.extend(1i32.to_be_bytes());
     string(&mut body, name);
     body.extend(partitions.to_be_bytes());
     body.extend(1i16.to_be_bytes()); // replication factor
     body.extend(0i32.to_be_bytes()); // assignments
-    body.extend(0i32.to_be_bytes()); // configs
+    body.extend(i32::from(setting.is_some()).to_be_bytes()); // configs
+    if let Some((name, value)) = setting {
+        string(&mut body, name);
+        string(&mut body, value);
+    }
     body.extend(10_000i32.to_be_bytes()); // timeout
     body.push(0); // not only validate
     let answer = call(address, 19, 2, &body)?;

@@ -4,6 +4,7 @@
 //! `--target kafka` runs the same cases against a real Apache Kafka: a case that fails there is wrong itself.
 //! Cases that are left out stand, each with its reason, in xtask/clients/excluded.txt.
 
+mod dump;
 mod java;
 mod kcat;
 mod python;
@@ -28,6 +29,7 @@ const CLIENTS: &[Client] = &[
     Client { name: "confluent-kafka", cases: python::confluent_cases, run: python::confluent },
     Client { name: "kafka-python", cases: python::kafka_python_cases, run: python::kafka_python },
     Client { name: "java", cases: java::cases, run: java::run },
+    Client { name: "kafka-dump-log", cases: dump::cases, run: dump::run },
 ];
 
 /// How one case ended.

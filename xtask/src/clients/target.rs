@@ -107,6 +107,23 @@ impl Target {
         Ok(())
     }
 
+    /// A clean end, then a start on the same data and the same port. Ready when this returns.
+    pub(crate) fn end_and_restart(&mut self) -> Result<()> {
+        let Broker::Poruka { process, .. } = &mut self.broker else { return self.kill_and_restart() };
+        process.signal("TERM")?;
+        let ended = clock::wait_for(READY, || process.ended().then_some(()));
+        ended.ok_or("it does not end").context("SIGTERM")?;
+        self.kill_and_restart()
+    }
+
+    /// Where its files are.
+    pub(crate) fn data(&self) -> Result<&Path> {
+        match &self.broker {
+            Broker::Poruka { data, .. } => Ok(data),
+            Broker::Kafka { .. } => Err(Failure::new("only Poruka's own folders are looked into")),
+        }
+    }
+
     /// The broker's log, kept under target for a look after a failure; says where.
     pub(crate) fn keep(&self) -> Result<String> {
         let Broker::Poruka { process, .. } = &self.broker else { return Ok(String::new()) };
