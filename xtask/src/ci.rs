@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::failure::{Context as _, Failure, Result};
-use crate::{clock, kafka, paths, process, tidy, tools};
+use crate::{clock, kafka, paths, process, sim, tidy, tools};
 
 /// What a step needs to know.
 struct Context {
@@ -34,6 +34,7 @@ const STEPS: &[Step] = &[
     Step { name: "advisories", minutes_max: 5, run: advisories },
     Step { name: "docs", minutes_max: 10, run: docs },
     Step { name: "tests", minutes_max: 25, run: tests },
+    Step { name: "sim", minutes_max: 4, run: simulation },
     Step { name: "kafka-conformance", minutes_max: 15, run: kafka_conformance },
     Step { name: "release", minutes_max: 20, run: release },
     Step { name: "foreign-clients", minutes_max: 25, run: foreign_clients },
@@ -135,6 +136,12 @@ fn docs(_: &Context, bound: Duration) -> Result<Done> {
 
 fn tests(_: &Context, bound: Duration) -> Result<Done> {
     cargo(&["test", "--workspace"], bound)
+}
+
+/// One seed drives everything, many times. The tests step has built it.
+fn simulation(_: &Context, bound: Duration) -> Result<Done> {
+    let arguments = ["--seeds", sim::SEEDS_CI].map(str::to_owned);
+    sim::run(&arguments, bound).map(|()| Done::Ran)
 }
 
 fn cargo_deny(arguments: &[&str]) -> Result<Command> {

@@ -1,4 +1,4 @@
-//! Everything a maintainer runs: `cargo xtask ci | clients | kafka | tidy`.
+//! Everything a maintainer runs: `cargo xtask ci | sim | clients | kafka | tidy`.
 //!
 //! Depends on nothing of Poruka's own crates, on purpose: what checks the product must not share its mistakes. The
 //! broker under test is a program that is started, killed and spoken to over a socket.
@@ -11,6 +11,7 @@ mod kafka;
 mod paths;
 mod process;
 mod raw;
+mod sim;
 mod tidy;
 mod tools;
 
@@ -21,6 +22,10 @@ usage: cargo xtask COMMAND
 
   ci [--only STEP] [--from STEP] [--real-data DIR] [--list]
         everything that must hold before a change lands, and a table of what ran
+  sim [--seeds N] [--from SEED] [--name NAME] [--threads N]
+  sim --seed SEED [--name NAME] [--history FILE]
+        broker, proxy and clients in one thread on virtual time: many seeds (200 of each name
+        unless told otherwise), or one seed again in full
   clients [--only NAME] [--case CASE] [--target poruka|kafka] [--binary FILE]
           [--prove-data DIR] [--list]
         foreign Kafka clients against `poruka serve`, or against Apache Kafka to prove the tests
@@ -47,6 +52,7 @@ fn run(arguments: &[String]) -> Result<()> {
     };
     match command {
         "ci" => ci::main(rest),
+        "sim" => sim::main(rest),
         "clients" => clients::main(rest),
         "kafka" => kafka::main(rest),
         "tidy" => tidy::main(),

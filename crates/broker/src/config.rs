@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use poruka_guarantee::Durability;
+use poruka_log::LogConfig;
 
 /// What a broker is started with. Start from [`BrokerConfig::new`] and change what differs.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub struct BrokerConfig {
     pub offsets_retention_check_interval_ms: u32,
     /// The most connections at one time; more are closed as they arrive.
     pub connections_max: usize,
+    /// Sizes of the storage engine.
+    pub log: LogConfig,
 }
 
 /// How long committed offsets outlive the last use of their group, in minutes, unless the config says otherwise.
@@ -58,6 +61,7 @@ impl Default for BrokerConfig {
             offsets_retention_minutes: OFFSETS_RETENTION_MINUTES,
             offsets_retention_check_interval_ms: 600_000,
             connections_max: CONNECTIONS_MAX,
+            log: LogConfig::default(),
         }
     }
 }

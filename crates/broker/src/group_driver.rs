@@ -7,12 +7,13 @@
 //! When the log takes nothing (disk full), what the coordinator has already changed is kept aside, the last value of
 //! each key, and tried again with the next event; until then answers are withheld and clients are told to retry.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use poruka_env::{Env, Mono};
 use poruka_log::{PartitionFigures, StateLog, Ticket};
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{Notify, oneshot};
 
 use crate::group::{
@@ -46,7 +47,7 @@ pub(crate) struct GroupDriver {
 
 struct Inner {
     groups: Groups,
-    waiting: HashMap<Token, oneshot::Sender<Told>>,
+    waiting: BTreeMap<Token, oneshot::Sender<Told>>,
     next_token: u64,
     /// The newest append: answers wait for it.
     written: Option<Ticket>,
@@ -78,7 +79,7 @@ impl GroupDriver {
             log,
             inner: Mutex::new(Inner {
                 groups,
-                waiting: HashMap::new(),
+                waiting: BTreeMap::new(),
                 next_token: 0,
                 written: None,
                 unwritten: BTreeMap::new(),
@@ -114,11 +115,16 @@ impl GroupDriver {
         pending
     }
 
-    /// The answer, when it is there and may leave at once.
-    pub(crate) fn ready(&self, pending: &mut Pending) -> Option<GroupResponse> {
-        let Told { response, after } = pending.try_recv().ok()?;
+    /// The answer, when it is there and may leave at once, or when there will be none. A channel that has said either may
+    /// not be asked again: whoever gets something here does not [`GroupDriver::wait`].
+    pub(crate) fn ready(&self, pending: &mut Pending) -> Option<Result<GroupResponse, CoordinatorGone>> {
+        let Told { response, after } = match pending.try_recv() {
+            Ok(told) => told,
+            Err(TryRecvError::Empty) => return None,
+            Err(TryRecvError::Closed) => return Some(Err(CoordinatorGone)),
+        };
         if after.is_none_or(|ticket| self.log.partition().reached(ticket)) {
-            return response;
+            return Some(response.ok_or(CoordinatorGone));
         }
         // Not yet: put it back for the wait.
         let (send, again) = oneshot::channel();

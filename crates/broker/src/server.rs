@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use poruka_env::Env;
 use poruka_guarantee::Durability;
-use poruka_log::{LogConfig, LogEngine, PartitionFigures, StateLog};
+use poruka_log::{LogEngine, PartitionFigures, StateLog};
 use poruka_wire::{Str, Uuid};
 use tokio::sync::{Mutex, watch};
 
@@ -64,8 +64,7 @@ struct Remembered {
 impl Server {
     /// Opens the data folder and brings back everything that was remembered.
     pub(crate) async fn open(env: Env, config: BrokerConfig) -> Result<Arc<Server>, OpenError> {
-        let (engine, report) =
-            LogEngine::open(env.clone(), Path::new(&config.data_dir), LogConfig::default())?;
+        let (engine, report) = LogEngine::open(env.clone(), Path::new(&config.data_dir), config.log)?;
         tracing::info!(dir = %config.data_dir.display(), ?report, "data folder opened");
         let (metadata, records) = StateLog::open(&engine, METADATA)?;
         let mut remembered = Remembered::default();

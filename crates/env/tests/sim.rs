@@ -161,3 +161,35 @@ fn a_killed_process_is_gone_and_its_disk_keeps_what_was_synced() {
 fn a_world_in_which_all_wait_says_so() {
     Sim::new(6).block_on(std::future::pending::<()>());
 }
+
+/// A `tokio::sync::watch` keeps its waiters in shards that it chooses at random, and wakes them shard by shard.
+#[test]
+fn tasks_that_are_woken_together_run_in_an_order_that_the_seed_decides() {
+    let order = |seed| {
+        let sim = Sim::new(seed);
+        let env = sim.env();
+        let log = Log::default();
+        sim.block_on(async {
+            let (told, _) = tokio::sync::watch::channel(());
+            let tasks: Vec<_> = (0..12)
+                .map(|number| {
+                    let (mut heard, log) = (told.subscribe(), Arc::clone(&log));
+                    env.spawn("waits", async move {
+                        heard.changed().await.expect("the sender lives");
+                        log.lock().expect("no panic").push(number.to_string());
+                    })
+                })
+                .collect();
+            env.sleep(Duration::from_millis(1)).await;
+            told.send_replace(());
+            for task in tasks {
+                task.join().await;
+            }
+        });
+        log.lock().expect("no panic").clone()
+    };
+    assert_ne!(order(1), order(2), "the seed decides");
+    for _ in 0..20 {
+        assert_eq!(order(1), order(1));
+    }
+}

@@ -25,22 +25,32 @@ pub enum FaultKind {
     Dribbled,
     /// An answer is held back for a while.
     Delayed,
+    /// An answer reaches its client twice. Only in the simulation.
+    AnswerRepeated,
+    /// One way of a connection is closed, the other stays open. Only in the simulation.
+    HalfClosed,
     /// A consumer stops without a word, its work uncommitted.
     ConsumerCrashed,
+    /// A producer stops without a word, its sends without an outcome, and another goes on. Only in the simulation, where
+    /// a process takes its tasks and sockets with it.
+    ProducerCrashed,
     /// The broker's process is killed with sends in flight; on the simulated disk this is a power cut.
     BrokerEnded,
 }
 
 impl FaultKind {
     /// Every kind, in the order of reports.
-    pub const ALL: [FaultKind; 8] = [
+    pub const ALL: [FaultKind; 11] = [
         FaultKind::ResponseDropped,
         FaultKind::RequestCut,
         FaultKind::RequestRepeated,
         FaultKind::CommitResponseDropped,
         FaultKind::Dribbled,
         FaultKind::Delayed,
+        FaultKind::AnswerRepeated,
+        FaultKind::HalfClosed,
         FaultKind::ConsumerCrashed,
+        FaultKind::ProducerCrashed,
         FaultKind::BrokerEnded,
     ];
 
@@ -53,7 +63,10 @@ impl FaultKind {
             FaultKind::CommitResponseDropped => "commit response dropped",
             FaultKind::Dribbled => "request in small pieces",
             FaultKind::Delayed => "response delayed",
+            FaultKind::AnswerRepeated => "answer repeated",
+            FaultKind::HalfClosed => "connection half closed",
             FaultKind::ConsumerCrashed => "consumer crashed",
+            FaultKind::ProducerCrashed => "producer crashed with sends in flight",
             FaultKind::BrokerEnded => match phase {
                 Phase::Kill => "broker killed with sends in flight",
                 Phase::Power => "power cut with sends in flight (simulated disk)",
@@ -61,7 +74,7 @@ impl FaultKind {
         }
     }
 
-    /// How many are planned per phase.
+    /// How many are planned per phase of a run against a real process.
     const fn per_phase(self) -> u64 {
         match self {
             FaultKind::ResponseDropped | FaultKind::RequestCut => 12,
@@ -69,6 +82,7 @@ impl FaultKind {
             FaultKind::CommitResponseDropped | FaultKind::Dribbled | FaultKind::Delayed => 3,
             FaultKind::ConsumerCrashed => 2,
             FaultKind::BrokerEnded => 3,
+            FaultKind::AnswerRepeated | FaultKind::HalfClosed | FaultKind::ProducerCrashed => 0,
         }
     }
 
@@ -81,7 +95,10 @@ impl FaultKind {
             FaultKind::RequestRepeated
             | FaultKind::CommitResponseDropped
             | FaultKind::Dribbled
-            | FaultKind::Delayed => 0,
+            | FaultKind::Delayed
+            | FaultKind::AnswerRepeated
+            | FaultKind::HalfClosed
+            | FaultKind::ProducerCrashed => 0,
         }
     }
 }
@@ -111,13 +128,18 @@ impl FaultPlan {
     /// fault at the very end would leave no work to make it again. Endings are spread evenly.
     pub fn new(seed: u64, name: Name, phase: Phase, records: u64) -> FaultPlan {
         let own = fnv64(format!("{seed}/{name}/{}", phase.as_str()).as_bytes());
-        let mut random = fastrand::Rng::with_seed(own);
+        FaultPlan::of(own, records, FaultKind::per_phase)
+    }
+
+    /// A plan with so many faults of each kind, placed by the seed.
+    pub(crate) fn of(seed: u64, records: u64, count_of: impl Fn(FaultKind) -> u64) -> FaultPlan {
+        let mut random = fastrand::Rng::with_seed(seed);
         let (first, last) = (records / 20, (records * 17 / 20).max(records / 20 + 1));
         let mut faults = Vec::new();
         for kind in FaultKind::ALL {
-            let count = kind.per_phase();
+            let count = count_of(kind);
             for number in 0..count {
-                let share = (last - first) / count;
+                let share = (last - first) / count.max(1);
                 let from = first + share * number;
                 let at = from + random.u64(0..share.max(1));
                 faults.push(Planned { kind, at, salt: random.u64(..) });

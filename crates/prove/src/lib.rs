@@ -8,6 +8,7 @@ pub mod payload;
 mod proxy;
 pub mod report;
 mod run;
+pub mod sim;
 mod text;
 
 pub use run::{Progress, ProveError, ProveOptions, ReadError, Step, TargetError, Unwatched, prove};

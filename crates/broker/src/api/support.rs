@@ -73,7 +73,7 @@ where
         Err(gone) => unavailable(ErrorCode::CoordinatorNotAvailable).ok_or_else(|| gone.to_string()),
     };
     if let Some(response) = server.groups.ready(&mut pending) {
-        return match finish(Ok(response)) {
+        return match finish(response) {
             Ok(response) => Answer::Now(response),
             Err(why) => Answer::Close(CloseReason::Refused(why)),
         };

@@ -5,7 +5,7 @@ use poruka_wire::{ErrorCode, Uuid};
 
 use crate::harness::*;
 
-fn commit_request(topic: &str, offset: i64) -> OffsetCommitRequest {
+pub(crate) fn commit_request(topic: &str, offset: i64) -> OffsetCommitRequest {
     let partition = OffsetCommitRequestPartition {
         partition_index: 0,
         committed_offset: offset,

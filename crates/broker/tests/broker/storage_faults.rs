@@ -3,7 +3,7 @@
 use poruka_env::DiskOp;
 use poruka_wire::ErrorCode;
 
-use crate::groups::{commit, committed};
+use crate::groups::{commit, commit_request, committed};
 use crate::harness::*;
 
 #[test]
@@ -45,5 +45,26 @@ fn a_full_disk_refuses_appends_and_takes_them_again_when_there_is_room() {
         let mut client = node.connect();
         assert_eq!(client.values("t", 0).await, numbered(0, &["kept", "room"]));
         assert_eq!(committed(&mut client, "t").await, 1);
+    });
+}
+
+/// It ended in a panic: the channel of an answer that never comes was asked twice.
+#[test]
+fn a_commit_that_the_group_log_does_not_take_ends_its_connection_and_nothing_else() {
+    run(async {
+        let node = Mortal::start(25).await;
+        let mut client = node.connect();
+        client.create("t", 1, &[]).await;
+        assert_eq!(commit(&mut client, "t", 1).await, ErrorCode::None);
+        node.disk.fail(DiskOp::Sync, 0, 1000);
+        client.produce("t", -1, batch(&["poisons the journal"])).await;
+        for _ in 0..3 {
+            let answer = node.connect().try_call(8, &commit_request("t", 2)).await;
+            assert_eq!(answer, None, "the connection is closed");
+        }
+        let node = node.cut_power_and_restart(26).await;
+        let mut client = node.connect();
+        assert_eq!(committed(&mut client, "t").await, 1, "what was refused is not there");
+        assert_eq!(commit(&mut client, "t", 2).await, ErrorCode::None);
     });
 }

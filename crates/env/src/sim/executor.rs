@@ -16,7 +16,8 @@ const POLLS_PER_MOMENT_MAX: u64 = 20_000_000;
 /// The future given to `block_on`.
 const MAIN_TASK: u64 = 0;
 
-/// Tasks that can run, by number, each once.
+/// Tasks that can run, by number, each once and in order: several that are woken at one moment may be woken in an order
+/// that no seed decides (a `tokio::sync::watch` keeps its waiters in shards chosen at random).
 type Ready = Arc<Mutex<Vec<u64>>>;
 
 struct TaskWaker {
@@ -27,8 +28,8 @@ struct TaskWaker {
 impl Wake for TaskWaker {
     fn wake(self: Arc<Self>) {
         let mut ready = lock(&self.ready);
-        if !ready.contains(&self.id) {
-            ready.push(self.id);
+        if let Err(place) = ready.binary_search(&self.id) {
+            ready.insert(place, self.id);
         }
     }
 }

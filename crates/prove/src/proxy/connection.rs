@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ struct Connection<'a> {
     env: &'a Env,
     director: &'a Arc<Director>,
     awaited: Mutex<VecDeque<Awaited>>,
+    /// A fault closed the way to the broker.
+    upstream_closed: AtomicBool,
 }
 
 /// Leads one client to the broker until either side ends or a fault cuts it.
@@ -47,7 +50,8 @@ pub(crate) async fn run(env: &Env, director: &Arc<Director>, client: Box<dyn Str
     let Ok(server) = env.connect(&upstream).await else { return };
     let (client_read, client_write) = split(client);
     let (server_read, server_write) = split(server);
-    let connection = Connection { env, director, awaited: Mutex::default() };
+    let connection =
+        Connection { env, director, awaited: Mutex::default(), upstream_closed: AtomicBool::new(false) };
     // How it ended makes no difference: both sockets are dropped.
     let _ended: io::Result<()> = tokio::select! {
         biased;
@@ -83,8 +87,18 @@ impl Connection<'_> {
                 to.shutdown().await?;
                 return std::future::pending().await;
             };
+            self.director.frame(true, &frame);
             self.request(frame, &mut to).await?;
+            if self.upstream_closed.load(Ordering::Relaxed) {
+                return self.swallow(decoder, from).await;
+            }
         }
+    }
+
+    /// The way to the broker is closed: what the client still sends goes nowhere, until it gives up.
+    async fn swallow(&self, mut decoder: FrameDecoder, mut from: Reader) -> io::Result<()> {
+        while next_frame(&mut decoder, &mut from).await?.is_some() {}
+        Ok(())
     }
 
     async fn request(&self, frame: Bytes, to: &mut Writer) -> io::Result<()> {
@@ -103,6 +117,7 @@ impl Connection<'_> {
             self.pass_on(&frame, to).await?;
             self.director.passed_on();
         }
+        self.close_upstream(to).await?;
         if let Some(fault) = self.director.take(FaultKind::RequestRepeated) {
             repeat::later(self.env, self.director, frame, fault);
         }
@@ -147,6 +162,29 @@ impl Connection<'_> {
         Ok(())
     }
 
+    /// Half of the half-closes: the broker hears that nothing follows and still has to answer.
+    async fn close_upstream(&self, to: &mut Writer) -> io::Result<()> {
+        let Some(fault) = self.director.take(FaultKind::HalfClosed) else { return Ok(()) };
+        if fault.salt().is_multiple_of(2) {
+            to.shutdown().await?;
+            self.upstream_closed.store(true, Ordering::Relaxed);
+            fault.took_effect("towards the broker");
+        }
+        Ok(())
+    }
+
+    /// The other half: the client hears that nothing follows, though what it sends still arrives.
+    async fn close_downstream(&self, from: &mut Reader, to: &mut Writer) -> io::Result<()> {
+        let Some(fault) = self.director.take(FaultKind::HalfClosed) else { return Ok(()) };
+        if fault.salt().is_multiple_of(2) {
+            return Ok(());
+        }
+        to.shutdown().await?;
+        fault.took_effect("towards the client, before an answer");
+        tokio::io::copy(from, &mut tokio::io::sink()).await.map(drop)?;
+        Err(io::ErrorKind::ConnectionAborted.into())
+    }
+
     /// A produce with acks=0. When an answer is to be dropped, there is none: the ends of the log tell instead.
     async fn unanswered(&self, frame: Bytes, asked: Asked, to: &mut Writer) -> io::Result<()> {
         let What::Produce { records, .. } = &asked.what else { return Ok(()) };
@@ -169,8 +207,9 @@ impl Connection<'_> {
         let mut decoder = FrameDecoder::default();
         let mut before = Default::default();
         while let Some(frame) = next_frame(&mut decoder, &mut from).await? {
+            self.director.frame(false, &frame);
             match self.next_awaited() {
-                Some(Awaited::Client(asked)) => self.answer(frame, &asked, &mut to).await?,
+                Some(Awaited::Client(asked)) => self.answer(frame, &asked, &mut from, &mut to).await?,
                 Some(Awaited::EndsBefore) => before = frames::ends(&frame),
                 Some(Awaited::EndsBehind { asked, fault }) => {
                     self.judge_ends(&before, &frames::ends(&frame), &asked, fault)?;
@@ -182,7 +221,13 @@ impl Connection<'_> {
         Ok(())
     }
 
-    async fn answer(&self, frame: Bytes, asked: &Asked, to: &mut Writer) -> io::Result<()> {
+    async fn answer(
+        &self,
+        frame: Bytes,
+        asked: &Asked,
+        from: &mut Reader,
+        to: &mut Writer,
+    ) -> io::Result<()> {
         match asked.what {
             What::Produce { .. } => {
                 let appended = frames::appended(&frame, asked.version);
@@ -190,12 +235,13 @@ impl Connection<'_> {
                 let settled = Settle(self.director);
                 if appended {
                     self.drop_answer(FaultKind::ResponseDropped)?;
+                    self.close_downstream(from, to).await?;
                 }
                 self.delay().await?;
                 if !self.director.may_pass(appended).await {
                     return Err(io::ErrorKind::ConnectionAborted.into());
                 }
-                to.write_all_buf(&mut sized(&frame)).await?;
+                self.hand_back(&frame, to).await?;
                 drop(settled);
                 Ok(())
             }
@@ -204,10 +250,19 @@ impl Connection<'_> {
                     self.drop_answer(FaultKind::CommitResponseDropped)?;
                 }
                 self.delay().await?;
-                to.write_all_buf(&mut sized(&frame)).await
+                self.hand_back(&frame, to).await
             }
-            What::Other => to.write_all_buf(&mut sized(&frame)).await,
+            What::Other => self.hand_back(&frame, to).await,
         }
+    }
+
+    async fn hand_back(&self, frame: &Bytes, to: &mut Writer) -> io::Result<()> {
+        to.write_all_buf(&mut sized(frame)).await?;
+        if let Some(fault) = self.director.take(FaultKind::AnswerRepeated) {
+            to.write_all_buf(&mut sized(frame)).await?;
+            fault.took_effect("");
+        }
+        Ok(())
     }
 
     /// Swallows an answer and cuts the connection, when that is due.

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use crate::faults::{FaultCount, FaultKind, FaultPlan, Planned};
 use crate::history::FaultMark;
-use crate::payload::Phase;
+use crate::payload::{Phase, fnv64};
 use crate::report::Mark;
 
 /// An unanswered request counts as in flight when it was passed on this short a time ago.
@@ -48,6 +48,15 @@ pub(crate) struct Director {
     /// Told when what is in flight has changed while answers are held back.
     pub(crate) in_flight_changed: Notify,
     released: Notify,
+    /// Sums up every frame that is passed on; only where somebody asks for it.
+    tap: Option<Mutex<Tap>>,
+}
+
+/// What went through the proxy, in a number: two runs with the same sum did the same at the same moments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tap {
+    pub(crate) frames: u64,
+    pub(crate) sum: u64,
 }
 
 #[derive(Default)]
@@ -86,7 +95,25 @@ impl Director {
             crash_due: Notify::new(),
             in_flight_changed: Notify::new(),
             released: Notify::new(),
+            tap: None,
         }
+    }
+
+    /// Sums up what is passed on from now on.
+    pub(crate) fn with_tap(self) -> Director {
+        Director { tap: Some(Mutex::default()), ..self }
+    }
+
+    /// A frame came from a client (`true`) or from the broker.
+    pub(crate) fn frame(&self, from_client: bool, frame: &[u8]) {
+        let Some(tap) = &self.tap else { return };
+        let mut tap = tap.lock().unwrap_or_else(PoisonError::into_inner);
+        let head = [self.now_us(), u64::from(from_client), fnv64(frame), tap.sum].map(u64::to_be_bytes);
+        *tap = Tap { frames: tap.frames + 1, sum: fnv64(head.as_flattened()) };
+    }
+
+    pub(crate) fn tapped(&self) -> Tap {
+        self.tap.as_ref().map(|tap| *tap.lock().unwrap_or_else(PoisonError::into_inner)).unwrap_or_default()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -157,7 +184,8 @@ impl Director {
             planned: state.planned[kind as usize],
             effective: state.effective[kind as usize],
         };
-        FaultKind::ALL.into_iter().map(of).collect()
+        // What is never planned is not told.
+        FaultKind::ALL.into_iter().map(of).filter(|count| count.planned > 0).collect()
     }
 
     pub(crate) fn marks(&self) -> Vec<Mark> {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use poruka_env::{Env, Task};
 
-pub(crate) use director::{Director, Taken};
+pub(crate) use director::{Director, InFlight, Taken};
 
 /// A listening proxy. Dropping it closes the door; connections end with their peers.
 pub(crate) struct Proxy {

@@ -34,7 +34,8 @@ pub struct PhaseRun {
     pub report: PhaseReport,
 }
 
-/// The failures that a phase makes.
+/// The failures that a phase makes. (A crash of a producer is made in the simulation only; nothing is promised through
+/// it that is not promised through a cut.)
 fn failures(phase: Phase) -> [Failure; 3] {
     let ending = match phase {
         Phase::Kill => Failure::ProcessKill,
@@ -43,7 +44,8 @@ fn failures(phase: Phase) -> [Failure; 3] {
     [Failure::NetworkCut, Failure::ConsumerCrash, ending]
 }
 
-fn forbidden(name: Name, phase: Phase, anomaly: Anomaly) -> bool {
+/// Whether the name's contract forbids the anomaly in such a phase.
+pub(crate) fn forbidden(name: Name, phase: Phase, anomaly: Anomaly) -> bool {
     let contract = name.guarantee().contract();
     failures(phase).iter().any(|failure| contract.claim(anomaly, *failure) == Claim::Forbidden)
 }

@@ -26,6 +26,27 @@ const FETCH_WAIT: Duration = Duration::from_millis(100);
 /// How often handled records are committed.
 const COMMIT_EVERY: Duration = Duration::from_millis(50);
 
+/// What may differ without changing what is promised.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tuning {
+    pub(crate) linger: Duration,
+    pub(crate) fetch_wait: Duration,
+    pub(crate) commit_every: Duration,
+    pub(crate) batch_bytes_max: usize,
+}
+
+impl Default for Tuning {
+    fn default() -> Tuning {
+        Tuning {
+            linger: LINGER,
+            fetch_wait: FETCH_WAIT,
+            commit_every: COMMIT_EVERY,
+            batch_bytes_max: ProducerOptions::default().batch_bytes_max,
+        }
+    }
+}
+
+#[derive(Clone)]
 pub(crate) struct Library {
     pub(crate) env: Env,
     /// The proxy's "host:port".
@@ -34,6 +55,7 @@ pub(crate) struct Library {
     pub(crate) topic: String,
     pub(crate) group: String,
     pub(crate) partitions: i32,
+    pub(crate) tuning: Tuning,
 }
 
 impl Library {
@@ -55,7 +77,8 @@ impl Workbench for Library {
     fn producer(&self) -> Boxed<'_, Result<Arc<dyn BenchProducer>, Words>> {
         Box::pin(async {
             let options = ProducerOptions {
-                linger: LINGER,
+                linger: self.tuning.linger,
+                batch_bytes_max: self.tuning.batch_bytes_max,
                 delivery_timeout: DELIVERY_TIME_MAX,
                 request_timeout: REQUEST_TIME_MAX,
                 ..ProducerOptions::default()
@@ -78,7 +101,10 @@ impl Workbench for Library {
 
 impl Library {
     async fn run(&self, handler: Handler) -> Result<(), Words> {
-        let options = ConsumerOptions { wait_max: FETCH_WAIT, ..ConsumerOptions::group(self.group.as_str()) };
+        let options = ConsumerOptions {
+            wait_max: self.tuning.fetch_wait,
+            ..ConsumerOptions::group(self.group.as_str())
+        };
         let topic = self.open().await?;
         let mut consumer = topic.consumer_with(options).await.map_err(|error| error.to_string())?;
         if topic.settings().consumer.commit == Commit::BeforeHandling {
@@ -92,7 +118,7 @@ impl Library {
         loop {
             let next = match handled.batches.is_empty() {
                 true => Ok(consumer.next().await),
-                false => self.env.timeout(COMMIT_EVERY, consumer.next()).await,
+                false => self.env.timeout(self.tuning.commit_every, consumer.next()).await,
             };
             if let Ok(next) = next
                 && let Some(batch) = goes_on(next)?
@@ -100,7 +126,7 @@ impl Library {
                 hand_over(&batch, &handler);
                 handled.add(batch, self.env.now());
             }
-            if self.env.now() - handled.since >= COMMIT_EVERY {
+            if self.env.now() - handled.since >= self.tuning.commit_every {
                 handled.commit(&mut consumer).await?;
             }
         }
@@ -182,6 +208,9 @@ impl BenchProducer for LibraryProducer {
     fn close(&self) -> Boxed<'_, ()> {
         Box::pin(self.0.flush())
     }
+
+    /// Here it shares its process with the prover, which plans no crash of a producer.
+    fn crash(&self) {}
 }
 
 fn outcome(result: Result<poruka::Receipt, SendError>) -> Outcome {

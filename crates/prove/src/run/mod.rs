@@ -19,9 +19,16 @@ use std::sync::Arc;
 use poruka_env::Env;
 use poruka_guarantee::{Name, controls_of};
 
+pub(crate) use ending::{Approach, Endings, Executioner, Victim};
 use kept::Kept;
+pub(crate) use library::{Library, Tuning};
+pub(crate) use phase::{LATE_REPEATS, Tasks, blind, wait_for_handlers};
 pub use reader::ReadError;
+pub(crate) use reader::{read_committed, read_log};
 pub use target::TargetError;
+pub(crate) use target::{GROUP_HEARTBEAT, GROUP_SESSION};
+pub(crate) use work::{PRODUCERS, Work, consume, produce};
+pub(crate) use workbench::{BenchProducer, Boxed, Handler, Started, Words, Workbench};
 
 use crate::input::{Input, InputError, load};
 use crate::payload::Phase;

@@ -9,9 +9,9 @@ use poruka_env::{Env, Mono, Task};
 use poruka_guarantee::{Anomaly, Name, controls_of};
 use tokio::sync::Mutex;
 
-use super::ending::{Endings, Executioner};
+use super::ending::{Endings, Executioner, Victim};
 use super::kept::Kept;
-use super::library::Library;
+use super::library::{Library, Tuning};
 use super::reader::{self, read_log};
 use super::target::{Target, TargetSpec};
 use super::work::{self, PRODUCERS, Work};
@@ -40,7 +40,7 @@ const STALL_TIME_WHERE_ALLOWED: Duration = Duration::from_secs(3);
 /// Between two looks at the progress.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A late repeat of a request has come by then.
-const LATE_REPEATS: Duration = Duration::from_millis(450);
+pub(crate) const LATE_REPEATS: Duration = Duration::from_millis(450);
 /// Attempts to read the log.
 const READS_MAX: u32 = 5;
 const GROUP: &str = "prove";
@@ -60,7 +60,7 @@ pub(crate) struct Setting<'a> {
 }
 
 /// Ends tasks when the phase is over or given up.
-struct Tasks(Vec<Task>);
+pub(crate) struct Tasks(pub(crate) Vec<Task>);
 
 impl Drop for Tasks {
     fn drop(&mut self) {
@@ -91,7 +91,7 @@ pub(crate) async fn run(setting: &Setting<'_>, name: Name, phase: Phase) -> Resu
     let finished = work_with_faults(setting, &stage, &endings).await?;
     setting.env.sleep(LATE_REPEATS).await;
     let mut live = stage.read(setting.env).await?;
-    wait_for_handlers(setting, &stage, &live).await;
+    wait_for_handlers(&stage.work, &live, || tell(setting, &stage)).await;
     let duration_us = stage.director.now_us();
     stage.read_positions(setting.env, &mut live).await?;
     drop(consuming);
@@ -133,7 +133,7 @@ impl Stage {
             advertise: proxy.addr().to_owned(),
             simulated_disk: (phase == Phase::Power).then_some(disk_seed),
         };
-        let target = Target::start(env, spec).await?;
+        let target = Target::open(env, spec).await?;
         director.set_upstream(target.addr());
         let library = Library {
             env: env.clone(),
@@ -142,6 +142,7 @@ impl Stage {
             topic: topic.clone(),
             group: GROUP.to_owned(),
             partitions: PARTITIONS,
+            tuning: Tuning::default(),
         };
         let stamp = Stamp { run: setting.run, name, phase };
         let work = Work::new(env, setting.workload, stamp, Arc::new(library), Arc::clone(&director));
@@ -231,21 +232,21 @@ fn tell(setting: &Setting<'_>, stage: &Stage) {
 }
 
 /// Waits until everything in the log was handled, or nothing has moved for long.
-async fn wait_for_handlers(setting: &Setting<'_>, stage: &Stage, live: &LogRead) {
-    let env = setting.env;
+pub(crate) async fn wait_for_handlers(work: &Work, live: &LogRead, look: impl Fn()) {
+    let env = &work.env;
     let entries = live.partitions.iter().flat_map(|partition| &partition.entries);
     let in_log: Vec<u32> = entries.filter_map(|entry| Some(entry.truth?.index)).collect();
-    let patience = if stage.work.acknowledges { STALL_TIME } else { STALL_TIME_WHERE_ALLOWED };
+    let patience = if work.acknowledges { STALL_TIME } else { STALL_TIME_WHERE_ALLOWED };
     let mut last = (usize::MAX, Mono::ZERO);
     loop {
-        let missing = stage.work.deliveries.missing(&in_log);
+        let missing = work.deliveries.missing(&in_log);
         if missing != last.0 {
             last = (missing, env.now());
         }
         if missing == 0 || env.now() - last.1 > patience {
             return;
         }
-        tell(setting, stage);
+        look();
         env.sleep(LOOK_EVERY).await;
     }
 }
@@ -274,7 +275,7 @@ fn judged(workload: &Workload, stage: &Stage, history: History, duration_us: u64
 }
 
 /// What no weaker name can show is planted in a copy of the history: the checker has to find one more than before.
-fn blind(
+pub(crate) fn blind(
     workload: &Workload,
     name: Name,
     history: &History,

@@ -12,6 +12,9 @@ use std::time::Duration;
 use poruka_env::Env;
 use poruka_guarantee::Durability;
 
+use super::ending::Victim;
+use super::workbench::Boxed;
+
 /// How long the broker may take until it says that it is ready.
 pub(crate) const READY_TIME_MAX: Duration = Duration::from_secs(30);
 /// Bytes of the broker's log that are told when it does not start.
@@ -50,6 +53,9 @@ pub enum TargetError {
         /// The end of its log.
         log: String,
     },
+    /// The simulated broker does not open its folder or its port.
+    #[error("start the simulated broker: {0}")]
+    Simulated(String),
 }
 
 /// A broker process. Dropping it ends it.
@@ -66,20 +72,15 @@ impl Target {
     ///
     /// # Errors
     /// See [`TargetError`].
-    pub(crate) async fn start(env: &Env, spec: TargetSpec) -> Result<Target, TargetError> {
+    pub(crate) async fn open(env: &Env, spec: TargetSpec) -> Result<Target, TargetError> {
         let mut target =
             Target { env: env.clone(), spec, addr: "127.0.0.1:0".to_owned(), starts: 0, child: None };
-        target.start_again().await?;
+        target.start().await?;
         Ok(target)
     }
 
-    /// "host:port", the same over all starts.
-    pub(crate) fn addr(&self) -> &str {
-        &self.addr
-    }
-
     /// Ends the process at once and waits until it is gone.
-    pub(crate) fn kill(&mut self) {
+    fn kill(&mut self) {
         let Some(mut child) = self.child.take() else { return };
         // An error means that it is gone already; a killed process is gone within milliseconds.
         drop(child.kill());
@@ -90,7 +91,7 @@ impl Target {
     ///
     /// # Errors
     /// See [`TargetError`].
-    pub(crate) async fn start_again(&mut self) -> Result<(), TargetError> {
+    async fn start(&mut self) -> Result<(), TargetError> {
         self.kill();
         self.starts += 1;
         let log = self.spec.folder.join(format!("broker-{}.log", self.starts));
@@ -149,6 +150,20 @@ impl Target {
 pub(crate) const GROUP_SESSION: Duration = Duration::from_millis(1_200);
 /// How often a consumer has to say something.
 pub(crate) const GROUP_HEARTBEAT: Duration = Duration::from_millis(150);
+
+impl Victim for Target {
+    fn addr(&self) -> &str {
+        &self.addr
+    }
+
+    fn end(&mut self, _salt: u64) {
+        self.kill();
+    }
+
+    fn start_again(&mut self) -> Boxed<'_, Result<(), TargetError>> {
+        Box::pin(self.start())
+    }
+}
 
 impl Drop for Target {
     fn drop(&mut self) {

@@ -40,6 +40,9 @@ const RESERVE_PAUSE: Duration = Duration::from_millis(4);
 const RESERVE_TIME_MAX: Duration = Duration::from_secs(6);
 /// Between two attempts to start a producer or a consumer.
 const RETRY_PAUSE: Duration = Duration::from_millis(25);
+/// From the crash of a producer to the start of the next: long enough for what it had sent to arrive or to be lost. Its
+/// successor is not fenced from it, so what came later still would be out of order by nobody's fault.
+const CRASH_PAUSE: Duration = Duration::from_millis(200);
 /// Attempts to start a producer.
 const PRODUCER_STARTS_MAX: u32 = 400;
 /// Failures of consumers that are told in the report.
@@ -57,6 +60,8 @@ pub(crate) struct Work {
     pub(crate) bench: Arc<dyn Workbench>,
     pub(crate) director: Arc<Director>,
     pub(crate) deliveries: Deliveries,
+    /// Time over which the records are spread at least.
+    pub(crate) time: Duration,
     sends: Mutex<Vec<Send>>,
     handed_over: AtomicU64,
     notes: Mutex<Vec<String>>,
@@ -82,6 +87,7 @@ impl Work {
             bench,
             director,
             deliveries: Deliveries::new(records),
+            time: WORK_TIME,
             sends: Mutex::new(vec![Send::default(); records]),
             handed_over: AtomicU64::new(0),
             notes: Mutex::default(),
@@ -159,7 +165,7 @@ impl Work {
 /// Sends one producer's share of the records and waits for every outcome.
 pub(crate) async fn produce(work: Arc<Work>, producer: usize) {
     let share = work.share(producer);
-    let Some(bench) = start_producer(&work).await else { return };
+    let Some(mut bench) = start_producer(&work).await else { return };
     let in_flight = Arc::new(Semaphore::new(IN_FLIGHT_MAX as usize));
     let mut pace = Pace::new(&work, share.len());
     for (number, index) in share.into_iter().enumerate() {
@@ -183,10 +189,27 @@ pub(crate) async fn produce(work: Arc<Work>, producer: usize) {
         }
         let handed_over = work.handed_over.fetch_add(1, Ordering::Relaxed) + 1;
         work.director.progress(handed_over);
+        if crashed(&work, &*bench, in_flight.available_permits()) {
+            work.env.sleep(CRASH_PAUSE).await;
+            let Some(next) = start_producer(&work).await else { return };
+            bench = next;
+        }
     }
     bench.close().await;
     // Every outcome gives its permit back.
     drop(in_flight.acquire_many(IN_FLIGHT_MAX).await);
+}
+
+/// Crashes the producer, when that is due and sends are under way.
+fn crashed(work: &Work, bench: &dyn BenchProducer, permits: usize) -> bool {
+    let under_way = IN_FLIGHT_MAX as usize - permits;
+    if under_way == 0 && work.acknowledges {
+        return false;
+    }
+    let Some(fault) = work.director.take(FaultKind::ProducerCrashed) else { return false };
+    bench.crash();
+    fault.took_effect(&format!("{under_way} sends without an outcome"));
+    true
 }
 
 async fn start_producer(work: &Work) -> Option<Arc<dyn BenchProducer>> {
@@ -219,7 +242,7 @@ impl<'a> Pace<'a> {
         Pace {
             work,
             records,
-            time: WORK_TIME.max(without_acks),
+            time: work.time.max(without_acks),
             reserve_from: records - records / RESERVE_ONE_IN,
             started: work.env.now(),
             reserve_until: None,

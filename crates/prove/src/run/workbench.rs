@@ -33,6 +33,9 @@ pub(crate) trait BenchProducer: Send + Sync {
 
     /// Waits for what is under way.
     fn close(&self) -> Boxed<'_, ()>;
+
+    /// The end of its process: what is under way has no outcome.
+    fn crash(&self);
 }
 
 /// A send that was begun.

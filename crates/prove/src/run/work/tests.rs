@@ -41,6 +41,8 @@ impl BenchProducer for Arc<Toy> {
     fn close(&self) -> Boxed<'_, ()> {
         Box::pin(std::future::ready(()))
     }
+
+    fn crash(&self) {}
 }
 
 struct Bench(Arc<Toy>);
