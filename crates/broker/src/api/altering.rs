@@ -1,5 +1,6 @@
 //! What AlterConfigs and IncrementalAlterConfigs share: resources one after the other, each with an answer of its own.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use poruka_wire::api::{RESOURCE_BROKER, RESOURCE_TOPIC};
@@ -40,10 +41,9 @@ pub(super) async fn each<C>(
     change: Change<C>,
 ) -> Vec<Altered> {
     let mut done: Vec<Altered> = Vec::with_capacity(resources.len());
+    let mut seen = BTreeSet::new();
     for (resource_type, resource_name, configs) in resources {
-        let twice = done
-            .iter()
-            .any(|other| (other.resource_type, &other.resource_name) == (resource_type, &resource_name));
+        let twice = !seen.insert((resource_type, resource_name.clone()));
         let changed = match resource(resource_type, &resource_name) {
             _ if twice => Err(invalid("Each resource must appear at most once.")),
             Ok(resource) => change(Arc::clone(&server), resource, configs, only_check).await,

@@ -11,7 +11,7 @@ use poruka_wire::api::{
 };
 use poruka_wire::{ErrorCode, Str, Uuid};
 
-use super::support::{NODE_ID, finished, message};
+use super::support::{NODE_ID, finished, message, repeated};
 use super::{Answer, Context, api};
 use crate::server::Server;
 use crate::settings::TOPIC_SETTINGS;
@@ -22,9 +22,9 @@ api!(CreateTopicsRequest, versions = 2..=7, handler = create_topics);
 fn create_topics(context: Context, request: CreateTopicsRequest) -> Answer<CreateTopicsResponse> {
     Answer::alone(async move {
         let mut topics = Vec::with_capacity(request.topics.len());
+        let repeated = repeated(request.topics.iter().map(|topic| &topic.name));
         for asked in &request.topics {
-            let twice = request.topics.iter().filter(|other| other.name == asked.name).count() > 1;
-            let made = if twice {
+            let made = if repeated.contains(&asked.name) {
                 Err(Refusal::new(ErrorCode::InvalidRequest, "Duplicate topic name."))
             } else {
                 create(&context.server, asked, request.validate_only).await

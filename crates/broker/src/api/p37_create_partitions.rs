@@ -8,7 +8,7 @@ use poruka_wire::api::{
 };
 
 use super::p19_create_topics::check_assignment;
-use super::support::{finished, message};
+use super::support::{finished, message, repeated};
 use super::{Answer, Context, api};
 use crate::topics::Refusal;
 
@@ -17,9 +17,9 @@ api!(CreatePartitionsRequest, versions = 0..=3, handler = create_partitions);
 fn create_partitions(context: Context, request: CreatePartitionsRequest) -> Answer<CreatePartitionsResponse> {
     Answer::alone(async move {
         let mut results = Vec::with_capacity(request.topics.len());
+        let repeated = repeated(request.topics.iter().map(|topic| &topic.name));
         for asked in &request.topics {
-            let twice = request.topics.iter().filter(|other| other.name == asked.name).count() > 1;
-            let added = if twice {
+            let added = if repeated.contains(&asked.name) {
                 Err(Refusal::new(ErrorCode::InvalidRequest, "Duplicate topic name."))
             } else {
                 add(&context, asked, request.validate_only).await

@@ -1,5 +1,6 @@
 //! What several handlers share.
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Waker};
@@ -91,6 +92,12 @@ pub(super) fn check_epoch(given: i32, current: i32) -> Result<(), ErrorCode> {
         given if given > current => Err(ErrorCode::UnknownLeaderEpoch),
         _ => Ok(()),
     }
+}
+
+/// The names that appear more than once. A request may hold a hundred thousand: each is looked at once.
+pub(super) fn repeated<'a>(names: impl IntoIterator<Item = &'a Str>) -> BTreeSet<Str> {
+    let mut seen = BTreeSet::new();
+    names.into_iter().filter(|name| !seen.insert(*name)).cloned().collect()
 }
 
 #[cfg(test)]

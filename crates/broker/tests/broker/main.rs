@@ -7,6 +7,7 @@ mod configs;
 mod connections;
 mod exposition;
 mod fetches;
+mod floods;
 mod groups;
 mod harness;
 mod metrics;
