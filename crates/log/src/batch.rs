@@ -5,7 +5,7 @@
 //! Source: Kafka's record batch format. Base offset, length and leader epoch are outside of the batch's checksum.
 
 use bytes::Bytes;
-use poruka_wire::records::{ControlType, control_batch};
+use poruka_wire::records::{ControlType, NO_TIMESTAMP, control_batch};
 
 use crate::codec::crc32c;
 
@@ -33,6 +33,7 @@ pub(crate) struct Head {
     pub(crate) producer_id: i64,
     pub(crate) producer_epoch: i16,
     pub(crate) base_sequence: i32,
+    pub(crate) record_count: i32,
 }
 
 impl Head {
@@ -50,6 +51,7 @@ impl Head {
             producer_id: i64::from_be_bytes(part(header, 43)),
             producer_epoch: i16::from_be_bytes(part(header, 51)),
             base_sequence: i32::from_be_bytes(part(header, 53)),
+            record_count: i32::from_be_bytes(part(header, 57)),
         };
         let sane = header[16] == 2
             && (HEADER_BYTES..=BATCH_BYTES_MAX).contains(&head.size)
@@ -81,6 +83,16 @@ impl Head {
 
     pub(crate) fn is_control(&self) -> bool {
         self.attributes & CONTROL != 0
+    }
+
+    /// Compaction took all its records.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.record_count == 0
+    }
+
+    /// Its largest timestamp, as an index takes it: a batch without records has no moment in time.
+    pub(crate) fn newest_timestamp(&self) -> i64 {
+        if self.is_empty() { NO_TIMESTAMP } else { self.max_timestamp }
     }
 
     /// Stamped by an idempotent producer.

@@ -10,14 +10,14 @@ use bytes::BufMut;
 use poruka_env::{Disk, OpenMode};
 use poruka_wire::Uuid;
 
-use crate::codec::{BadFrame, Cursor, Malformed, frame, put_string, unframe};
+use crate::codec::{BadFrame, Cursor, Malformed, frame, put_string, unframe, version_of};
 use crate::config::{Class, PartitionKey};
 use crate::epochs::Epochs;
-use crate::journal::entry::PartitionId;
+use crate::journal::entry::{Cleaned, PartitionId};
 use crate::journal::state::Position;
 use crate::layout::FORMAT_VERSION;
 use crate::producers::Producers;
-use crate::segment::SegmentRecord;
+use crate::segment::{SEGMENT_BYTES, SegmentRecord};
 
 const MAGIC: [u8; 8] = *b"PRKCHECK";
 
@@ -34,6 +34,8 @@ pub(crate) struct PartitionRecord {
     pub(crate) reserved: i64,
     pub(crate) epochs: Epochs,
     pub(crate) producers: Producers,
+    /// How far compaction has come.
+    pub(crate) cleaned: Cleaned,
     /// Oldest first; the last one is being written. Empty: no file was ever made.
     pub(crate) segments: Vec<SegmentRecord>,
 }
@@ -65,7 +67,7 @@ impl Checkpoint {
         out
     }
 
-    fn decode(bytes: &[u8]) -> Result<Checkpoint, Malformed> {
+    fn decode(bytes: &[u8], version: u32) -> Result<Checkpoint, Malformed> {
         let mut from = Cursor::new(bytes);
         let mark = from.u64()?;
         let position = Position {
@@ -77,7 +79,7 @@ impl Checkpoint {
         };
         let next_partition = from.u32()?;
         let partitions = (0..from.count(PARTITION_BYTES_MIN)?)
-            .map(|_| PartitionRecord::decode(&mut from))
+            .map(|_| PartitionRecord::decode(&mut from, version))
             .collect::<Result<_, _>>()?;
         from.end()?;
         Ok(Checkpoint { mark, position, next_partition, partitions })
@@ -98,13 +100,15 @@ impl Checkpoint {
     /// Reads a checkpoint. The outer error is the disk's.
     pub(crate) fn read(disk: &dyn Disk, path: &Path) -> io::Result<Result<Checkpoint, BadFrame>> {
         let bytes = read_whole(disk, path)?;
-        Ok(unframe(MAGIC, FORMAT_VERSION, &bytes)
-            .and_then(|body| Checkpoint::decode(body).map_err(|Malformed| BadFrame::Damaged)))
+        Ok(unframe(MAGIC, FORMAT_VERSION, &bytes).and_then(|body| {
+            Checkpoint::decode(body, version_of(&bytes)).map_err(|Malformed| BadFrame::Damaged)
+        }))
     }
 }
 
 const PARTITION_BYTES_MIN: usize = 4 + 2 + 16 + 4 + 1 + 24 + 12;
-const SEGMENT_BYTES: usize = 8 + 4 + 8 + 8 + 8 + 4 + 4;
+/// The format version that began to say how far compaction has come.
+const CLEANED_FROM: u32 = 2;
 
 impl PartitionRecord {
     /// A partition that was just made.
@@ -119,6 +123,7 @@ impl PartitionRecord {
             reserved,
             epochs: Epochs::default(),
             producers: Producers::default(),
+            cleaned: Cleaned::default(),
             segments: Vec::new(),
         }
     }
@@ -136,17 +141,12 @@ impl PartitionRecord {
         self.producers.encode(out);
         out.put_u32(self.segments.len() as u32);
         for segment in &self.segments {
-            out.put_i64(segment.base);
-            out.put_u32(segment.len);
-            out.put_i64(segment.end);
-            out.put_i64(segment.max_timestamp);
-            out.put_i64(segment.max_timestamp_offset);
-            out.put_u32(segment.offsets);
-            out.put_u32(segment.times);
+            segment.encode(out);
         }
+        self.cleaned.encode(out);
     }
 
-    fn decode(from: &mut Cursor<'_>) -> Result<PartitionRecord, Malformed> {
+    fn decode(from: &mut Cursor<'_>, version: u32) -> Result<PartitionRecord, Malformed> {
         let id = from.u32()?;
         let topic = from.string()?.to_owned();
         let key = PartitionKey { topic_id: Uuid(from.array()?), partition: from.i32()? };
@@ -156,17 +156,25 @@ impl PartitionRecord {
         let producers = Producers::decode(from)?;
         let mut segments = Vec::new();
         for _ in 0..from.count(SEGMENT_BYTES)? {
-            segments.push(SegmentRecord {
-                base: from.i64()?,
-                len: from.u32()?,
-                end: from.i64()?,
-                max_timestamp: from.i64()?,
-                max_timestamp_offset: from.i64()?,
-                offsets: from.u32()?,
-                times: from.u32()?,
-            });
+            segments.push(SegmentRecord::decode(from)?);
         }
-        Ok(PartitionRecord { id, topic, key, class, log_start, end, reserved, epochs, producers, segments })
+        let cleaned = match version {
+            ..CLEANED_FROM => Cleaned::default(),
+            _ => Cleaned::decode(from)?,
+        };
+        Ok(PartitionRecord {
+            id,
+            topic,
+            key,
+            class,
+            log_start,
+            end,
+            reserved,
+            epochs,
+            producers,
+            cleaned,
+            segments,
+        })
     }
 }
 
@@ -214,7 +222,21 @@ mod tests {
             next_partition: 4,
             partitions: vec![partition],
         };
-        assert_eq!(Checkpoint::decode(&checkpoint.encode()), Ok(checkpoint));
+        assert_eq!(Checkpoint::decode(&checkpoint.encode(), FORMAT_VERSION), Ok(checkpoint));
+    }
+
+    #[test]
+    fn a_checkpoint_of_before_compaction_is_read() {
+        let key = PartitionKey { topic_id: Uuid([9; 16]), partition: 2 };
+        let partition = PartitionRecord::new(3, "orders", key, Class::Cached, 4096);
+        let checkpoint = Checkpoint {
+            mark: 42,
+            position: Position::START,
+            next_partition: 4,
+            partitions: vec![partition],
+        };
+        let bytes = checkpoint.encode();
+        assert_eq!(Checkpoint::decode(&bytes[..bytes.len() - 16], 1), Ok(checkpoint));
     }
 
     #[test]
@@ -223,7 +245,7 @@ mod tests {
             Checkpoint { mark: 42, position: Position::START, next_partition: 4, partitions: vec![] };
         let bytes = checkpoint.encode();
         for cut in 0..bytes.len() {
-            assert_eq!(Checkpoint::decode(&bytes[..cut]), Err(Malformed));
+            assert_eq!(Checkpoint::decode(&bytes[..cut], FORMAT_VERSION), Err(Malformed));
         }
     }
 }

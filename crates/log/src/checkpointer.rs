@@ -41,6 +41,8 @@ pub(crate) struct Checkpointing {
     position: Position,
     todo: Vec<Arc<PartitionLog>>,
     records: Vec<PartitionRecord>,
+    /// The partitions of the records, with their ends.
+    proven: Vec<(Arc<PartitionLog>, i64)>,
     trash: Vec<Discarded>,
     covered: Option<u64>,
     begun: Mono,
@@ -59,6 +61,7 @@ impl Checkpointing {
             position,
             todo: registry.all(),
             records: Vec::new(),
+            proven: Vec::new(),
             trash,
             covered: None,
             begun: context.env.now(),
@@ -70,7 +73,7 @@ impl Checkpointing {
             return self.fail();
         }
         if let Some(partition) = self.todo.pop() {
-            return self.prove(&partition);
+            return self.prove(partition);
         }
         let covered = *self.covered.get_or_insert_with(|| self.context.journal.last_index());
         if self.context.journal.durable_index() < covered && !self.context.journal.is_starved() {
@@ -89,11 +92,12 @@ impl Checkpointing {
         }
     }
 
-    fn prove(&mut self, partition: &PartitionLog) -> Next {
+    fn prove(&mut self, partition: Arc<PartitionLog>) -> Next {
         let Some(mut snapshot) = partition.snapshot(self.kind) else { return Next::Step };
         match snapshot.sync(self.context.disk()) {
             Ok(()) => {
                 partition.synced(&mut snapshot);
+                self.proven.push((partition, snapshot.record.end));
                 self.records.push(snapshot.record);
                 Next::Step
             }
@@ -120,6 +124,8 @@ impl Checkpointing {
         let disk = self.context.disk();
         checkpoint.write(disk, &self.context.root.join(JOURNAL).join(CHECKPOINT))?;
         self.context.journal.checkpointed(self.position.lap);
+        self.proven.drain(..).for_each(|(partition, end)| partition.published(end));
+        self.context.wake_cleaner();
         let has_folders = self.trash.iter().any(|discarded| matches!(discarded, Discarded::Path(_)));
         for discarded in self.trash.drain(..) {
             discarded.remove(disk);

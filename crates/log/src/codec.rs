@@ -125,6 +125,11 @@ pub(crate) fn unframe(magic: [u8; 8], version_max: u32, framed: &[u8]) -> Result
     Ok(body)
 }
 
+/// The format version that a framed body says it has; call it once [`unframe`] took it.
+pub(crate) fn version_of(framed: &[u8]) -> u32 {
+    framed.get(8..12).and_then(|word| word.try_into().ok()).map_or(0, u32::from_be_bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use poruka_env::{Disk, Env};
@@ -23,6 +23,8 @@ pub(crate) struct Context {
     /// Rung when the cleaner has reason to look before its time.
     pub(crate) cleaner: Doorbell,
     pub(crate) cleaned: Counters,
+    /// The cleaner has something to do after the next checkpoint.
+    pub(crate) cleaner_waits: AtomicBool,
     pub(crate) tails: Arc<TailBudget>,
     /// Bytes appended to Cached partitions since the last checkpoint.
     cached_bytes: AtomicU64,
@@ -80,6 +82,7 @@ impl Context {
             checkpoint,
             cleaner: Doorbell::default(),
             cleaned: Counters::default(),
+            cleaner_waits: AtomicBool::new(false),
             tails: TailBudget::new(config.tail_bytes_max),
             cached_bytes: AtomicU64::new(0),
             referred_bytes: AtomicU64::new(0),
@@ -110,6 +113,13 @@ impl Context {
     pub(crate) fn reset_counts(&self) {
         self.cached_bytes.store(0, Ordering::Relaxed);
         self.referred_bytes.store(0, Ordering::Relaxed);
+    }
+
+    /// A checkpoint is in force that the cleaner may have waited for.
+    pub(crate) fn wake_cleaner(&self) {
+        if self.cleaner_waits.swap(false, Ordering::Relaxed) {
+            self.cleaner.ring();
+        }
     }
 
     /// See [`Discarded`].

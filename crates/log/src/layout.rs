@@ -7,7 +7,7 @@ use poruka_wire::Uuid;
 use crate::config::PartitionKey;
 
 /// Version of the folder's format that this build writes, and the newest that it reads.
-pub(crate) const FORMAT_VERSION: u32 = 1;
+pub(crate) const FORMAT_VERSION: u32 = 2;
 /// Held by the process that has the folder open; contains its number.
 pub(crate) const LOCK: &str = "poruka.lock";
 /// Format version of the folder.
@@ -38,6 +38,22 @@ pub(crate) fn segment_path(dir: &Path, base: i64, ending: &str) -> PathBuf {
     dir.join(format!("{base:020}.{ending}"))
 }
 
+/// Ending of a compacted segment's files until they have taken the names of those that they replace.
+const CLEANED: &str = "cleaned";
+
+/// `<20 digits>.<ending>.<generation>.cleaned`
+pub(crate) fn cleaned_path(dir: &Path, base: i64, ending: &str, generation: u64) -> PathBuf {
+    dir.join(format!("{base:020}.{ending}.{generation}.{CLEANED}"))
+}
+
+/// Base offset, ending and generation of such a name.
+pub(crate) fn parse_cleaned_name(name: &str) -> Option<(i64, &str, u64)> {
+    let (base, rest) = parse_segment_name(name)?;
+    let (ending, rest) = rest.split_once('.')?;
+    let (generation, cleaned) = rest.split_once('.')?;
+    (cleaned == CLEANED).then_some((base, ending, generation.parse().ok()?))
+}
+
 /// Base offset and ending of a segment's file name.
 pub(crate) fn parse_segment_name(name: &str) -> Option<(i64, &str)> {
     let (digits, ending) = name.split_once('.')?;
@@ -64,8 +80,8 @@ pub(crate) fn metadata_text(topic_id: &Uuid) -> String {
 }
 
 /// Endings of files that are made beside a segment and take its place, or are removed, at the next start.
-pub(crate) fn is_segment_file_aside(_ending: &str) -> bool {
-    false
+pub(crate) fn is_segment_file_aside(ending: &str) -> bool {
+    ending.rsplit_once('.').is_some_and(|(_, last)| last == CLEANED)
 }
 
 /// True for a name that is safe as part of a path and that Kafka accepts.
@@ -89,6 +105,15 @@ mod tests {
         assert_eq!(parse_segment_name("00000000000000004711.log"), Some((4711, "log")));
         assert_eq!(parse_segment_name("4711.log"), None);
         assert_eq!(parse_segment_name("-0000000000000004711.log"), None);
+    }
+
+    #[test]
+    fn names_of_compacted_segments_are_no_segments_names_and_come_back() {
+        let path = cleaned_path(Path::new("t-0"), 4711, LOG, 3);
+        let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
+        assert_eq!(parse_cleaned_name(name), Some((4711, LOG, 3)));
+        assert_ne!(parse_segment_name(name).map(|(_, ending)| ending), Some(LOG));
+        assert_eq!(parse_cleaned_name("00000000000000004711.log"), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A crash in the middle changes nothing that the next opening depends on: the checkpoint that decides what is read is
 //! replaced as the last step, after every segment that was written to is synced.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use poruka_env::{Disk, DiskLock, Env, LockError, OpenMode};
@@ -12,7 +12,7 @@ use crate::checkpoint::{Checkpoint, PartitionRecord, read_whole, write_aside};
 use crate::codec::{BadFrame, frame, unframe};
 use crate::config::LogConfig;
 use crate::error::{OpenError, at};
-use crate::journal::entry::{Entry, PartitionId};
+use crate::journal::entry::{Cleaned, Entry, PartitionId};
 use crate::journal::recover::{Applied, Replayed, Ring};
 use crate::journal::state::{Position, Shape};
 use crate::journal::writer::lap_path;
@@ -24,6 +24,7 @@ use crate::partition::Files;
 use crate::partition::recover::{Recovered, Recovering};
 use crate::partition::salvage::Salvage;
 use crate::root::Names;
+use crate::segment::SegmentRecord;
 
 /// What opening found and did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -143,6 +144,9 @@ fn make(disk: &dyn Disk, root: &Path, shape: Shape) -> Result<(), OpenError> {
     write_aside(disk, &meta, &frame(META_MAGIC, FORMAT_VERSION, b"poruka")).map_err(at(&meta))
 }
 
+/// Replacements by partition, in the journal's order.
+pub(crate) type Replaced = HashMap<PartitionId, Vec<(Cleaned, SegmentRecord)>>;
+
 /// All partitions of a folder on their way back.
 pub(crate) struct Recovery<'a> {
     disk: &'a dyn Disk,
@@ -152,6 +156,8 @@ pub(crate) struct Recovery<'a> {
     pub(crate) next_partition: PartitionId,
     /// Folder names of partitions that the journal deletes.
     pub(crate) deleted: HashSet<String>,
+    /// Segments that took the place of others since the checkpoint.
+    pub(crate) replaced: Replaced,
     /// Only in a repair: the disk as it is, and the time.
     pub(crate) salvage: Option<(&'a dyn Disk, i64)>,
 }
@@ -163,18 +169,23 @@ impl<'a> Recovery<'a> {
         records: Vec<PartitionRecord>,
         next_partition: PartitionId,
     ) -> Self {
-        let (partitions, deleted) = (BTreeMap::new(), HashSet::new());
-        Self { disk, root, records, partitions, next_partition, deleted, salvage: None }
+        let (partitions, deleted, replaced) = (BTreeMap::new(), HashSet::new(), HashMap::new());
+        Self { disk, root, records, partitions, next_partition, deleted, replaced, salvage: None }
     }
 
-    /// Two passes: a partition that is deleted further on may have no files any more.
+    /// Two passes: a partition that is deleted further on may have no files any more, and segments that are replaced further
+    /// on may be gone.
     fn replay(&mut self, ring: &Ring) -> Result<Replayed, OpenError> {
         let mut deleted = HashSet::new();
         let mut max = 0;
+        let replaced = &mut self.replaced;
         ring.replay(|entry| {
             match entry {
                 Entry::Delete { partition } => drop(deleted.insert(*partition)),
                 Entry::Create { partition, .. } => max = max.max(*partition),
+                Entry::Replace { partition, cleaned, segment } => {
+                    replaced.entry(*partition).or_default().push((*cleaned, *segment));
+                }
                 _ => {}
             }
             Ok(Applied::Good)
@@ -194,12 +205,17 @@ impl<'a> Recovery<'a> {
         let dir = partition_dir(self.root, &record.topic, record.key.partition);
         let id = record.id;
         let raw = (record.end, 0);
-        let mut recovering = Recovering::new(self.disk, dir, record)?;
+        let mut recovering = Recovering::new(self.disk, dir, record, self.replaced_of(id))?;
         if let Some((originals, now_ms)) = self.salvage {
             recovering = recovering.with_salvage(Salvage::new(originals, raw, now_ms));
         }
         self.partitions.insert(id, recovering);
         Ok(())
+    }
+
+    /// What took the place of segments of that partition since the checkpoint.
+    pub(crate) fn replaced_of(&self, id: PartitionId) -> &[(Cleaned, SegmentRecord)] {
+        self.replaced.get(&id).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// A partition whose segments a repair has seen to.
@@ -210,7 +226,7 @@ impl<'a> Recovery<'a> {
     ) -> Result<(), OpenError> {
         let dir = partition_dir(self.root, &record.topic, record.key.partition);
         let id = record.id;
-        let recovering = Recovering::new(self.disk, dir, record)?.with_salvage(salvage);
+        let recovering = Recovering::new(self.disk, dir, record, &[])?.with_salvage(salvage);
         self.partitions.insert(id, recovering);
         Ok(())
     }
@@ -237,7 +253,8 @@ impl<'a> Recovery<'a> {
             }
             Entry::LogStart { offset, .. } => target.start_at(offset),
             Entry::Reserve { until, .. } => target.record.reserved = target.record.reserved.max(until),
-            Entry::Create { .. } | Entry::Delete { .. } => {}
+            // Done before anything else was.
+            Entry::Replace { .. } | Entry::Create { .. } | Entry::Delete { .. } => {}
         }
         Ok(Applied::Good)
     }

@@ -128,6 +128,12 @@ impl Producers {
         }
     }
 
+    /// The last offset of each.
+    pub(crate) fn last_offsets(&self) -> HashMap<i64, i64> {
+        let last = |(id, producer): (&i64, &Producer)| Some((*id, producer.window.back()?.last_offset));
+        self.known.iter().filter_map(last).collect()
+    }
+
     /// Number of producers known.
     pub(crate) fn len(&self) -> usize {
         self.known.len()

@@ -14,7 +14,8 @@ use poruka_env::{Disk, DiskFile, OpenMode};
 
 use crate::batch::Head;
 use crate::clean::retention::Aged;
-use crate::layout::{INDEX, LOG, TIME_INDEX, segment_path};
+use crate::codec::{Cursor, Malformed};
+use crate::layout::{INDEX, LOG, TIME_INDEX, cleaned_path, segment_path};
 use crate::segment_file::SegmentFile;
 use crate::walk::{Step, Walk};
 
@@ -39,7 +40,32 @@ pub(crate) struct SegmentRecord {
     pub(crate) times: u32,
 }
 
+/// Bytes of an encoded [`SegmentRecord`].
+pub(crate) const SEGMENT_BYTES: usize = 8 + 4 + 8 + 8 + 8 + 4 + 4;
+
 impl SegmentRecord {
+    pub(crate) fn encode(&self, out: &mut impl BufMut) {
+        out.put_i64(self.base);
+        out.put_u32(self.len);
+        out.put_i64(self.end);
+        out.put_i64(self.max_timestamp);
+        out.put_i64(self.max_timestamp_offset);
+        out.put_u32(self.offsets);
+        out.put_u32(self.times);
+    }
+
+    pub(crate) fn decode(from: &mut Cursor<'_>) -> Result<SegmentRecord, Malformed> {
+        Ok(SegmentRecord {
+            base: from.i64()?,
+            len: from.u32()?,
+            end: from.i64()?,
+            max_timestamp: from.i64()?,
+            max_timestamp_offset: from.i64()?,
+            offsets: from.u32()?,
+            times: from.u32()?,
+        })
+    }
+
     pub(crate) fn empty(base: i64) -> Self {
         Self {
             base,
@@ -75,8 +101,8 @@ pub(crate) struct IndexedBatch {
 /// Index bytes to be written and synced by a checkpoint, outside of the partition's lock.
 #[derive(Debug)]
 pub(crate) struct IndexSave {
-    dir: PathBuf,
-    base: i64,
+    offsets_path: PathBuf,
+    times_path: PathBuf,
     offsets_at: u64,
     offsets: Vec<u8>,
     times_at: u64,
@@ -85,15 +111,16 @@ pub(crate) struct IndexSave {
 
 impl IndexSave {
     pub(crate) fn run(&self, disk: &dyn Disk) -> io::Result<()> {
-        for (ending, at, bytes) in
-            [(INDEX, self.offsets_at, &self.offsets), (TIME_INDEX, self.times_at, &self.times)]
-        {
-            let file = disk.open(&segment_path(&self.dir, self.base, ending), OpenMode::Create)?;
+        for (path, at, bytes) in [
+            (&self.offsets_path, self.offsets_at, &self.offsets),
+            (&self.times_path, self.times_at, &self.times),
+        ] {
+            let file = disk.open(path, OpenMode::Create)?;
             file.write_at(bytes, at)?;
             file.set_len(at + bytes.len() as u64)?;
             file.sync_data()?;
         }
-        disk.sync_dir(&self.dir)
+        self.offsets_path.parent().map_or(Ok(()), |dir| disk.sync_dir(dir))
     }
 }
 
@@ -112,6 +139,8 @@ pub(crate) struct Segment {
     first_timestamp: Option<i64>,
     /// When the cleaner took its age from; none before it looked.
     since_ms: Option<i64>,
+    /// Its files do not have their own names yet, but those of this generation of compacted segments.
+    generation: Option<u64>,
     /// Everything of it is in a checkpoint.
     pub(crate) is_proven: bool,
 }
@@ -137,6 +166,47 @@ impl Segment {
         Ok(segment)
     }
 
+    /// A compacted segment that is to take the place of others. Its files have names of their own until
+    /// [`Segment::take_names`].
+    pub(crate) fn create_cleaned(
+        disk: &dyn Disk,
+        dir: &Path,
+        base: i64,
+        generation: u64,
+    ) -> io::Result<Segment> {
+        let mut segment = Segment::known(dir, SegmentRecord::empty(base));
+        (segment.in_memory, segment.is_proven, segment.generation) = (true, false, Some(generation));
+        let path = segment.path();
+        let file = disk.open(&path, OpenMode::Create)?;
+        file.set_len(0)?;
+        segment.file = Some(SegmentFile::new(path, file, false));
+        Ok(segment)
+    }
+
+    /// Its files have the names of that generation.
+    pub(crate) fn is_cleaned(&mut self, generation: u64) {
+        self.generation = Some(generation);
+    }
+
+    /// Gives the files of a compacted segment their final names, over those of the segment that they replace. The names
+    /// are durable once the folder is synced.
+    pub(crate) fn take_names(&mut self, disk: &dyn Disk) -> io::Result<()> {
+        if let Some(generation) = self.generation {
+            // The log last: until then, it is found under the name that it is looked for.
+            for ending in [INDEX, TIME_INDEX, LOG] {
+                let (dir, base) = (&self.dir, self.record.base);
+                let aside = cleaned_path(dir, base, ending, generation);
+                match disk.rename(&aside, &segment_path(dir, base, ending)) {
+                    // An earlier try got that far.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    other => other?,
+                }
+            }
+            self.generation = None;
+        }
+        Ok(())
+    }
+
     /// A sealed segment that a checkpoint knows; nothing is opened.
     pub(crate) fn known(dir: &Path, record: SegmentRecord) -> Segment {
         Segment {
@@ -149,6 +219,7 @@ impl Segment {
             bytes_since_entry: 0,
             first_timestamp: None,
             since_ms: None,
+            generation: None,
             is_proven: true,
         }
     }
@@ -225,8 +296,8 @@ impl Segment {
         }
         segment.seal();
         let empty = IndexSave {
-            dir: dir.to_owned(),
-            base: record.base,
+            offsets_path: segment_path(dir, record.base, INDEX),
+            times_path: segment_path(dir, record.base, TIME_INDEX),
             offsets_at: 0,
             offsets: Vec::new(),
             times_at: 0,
@@ -244,8 +315,7 @@ impl Segment {
             return Ok(Vec::new());
         }
         let mut raw = vec![0; bytes];
-        disk.open(&segment_path(&self.dir, self.record.base, ending), OpenMode::Read)?
-            .read_exact_at(&mut raw, 0)?;
+        disk.open(&self.file_path(ending), OpenMode::Read)?.read_exact_at(&mut raw, 0)?;
         Ok(raw)
     }
 
@@ -266,7 +336,14 @@ impl Segment {
     }
 
     pub(crate) fn path(&self) -> PathBuf {
-        segment_path(&self.dir, self.record.base, LOG)
+        self.file_path(LOG)
+    }
+
+    fn file_path(&self, ending: &str) -> PathBuf {
+        match self.generation {
+            None => segment_path(&self.dir, self.record.base, ending),
+            Some(generation) => cleaned_path(&self.dir, self.record.base, ending, generation),
+        }
     }
 
     pub(crate) fn base(&self) -> i64 {
@@ -315,12 +392,13 @@ impl Segment {
 
     /// Takes note of a batch that was written at the end of the file.
     pub(crate) fn appended(&mut self, head: &Head, index_interval_bytes: u32) {
-        if head.max_timestamp > self.record.max_timestamp {
-            self.record.max_timestamp = head.max_timestamp;
+        let newest = head.newest_timestamp();
+        if newest > self.record.max_timestamp {
+            self.record.max_timestamp = newest;
             self.record.max_timestamp_offset = head.last_offset();
         }
         if self.record.len == 0 {
-            self.first_timestamp = Some(head.max_timestamp);
+            self.first_timestamp = Some(newest);
         }
         if self.bytes_since_entry > index_interval_bytes {
             let delta = (head.last_offset() - self.record.base) as u32;
@@ -342,6 +420,16 @@ impl Segment {
         }
     }
 
+    /// Nothing of it is in memory, and a checkpoint, or a journal entry, speaks of all of it.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.is_proven && self.file.is_none() && !self.in_memory
+    }
+
+    /// Takes over since when the records of a segment that it replaces are there.
+    pub(crate) fn is_as_old_as(&mut self, other: &Segment) {
+        self.since_ms = self.since_ms.max(other.since_ms);
+    }
+
     /// No batch will be added: the time index gets its last entry.
     pub(crate) fn seal(&mut self) {
         self.note_time();
@@ -360,9 +448,11 @@ impl Segment {
             times.put_u32(entry.delta);
         }
         let bytes = offsets.len() + times.len();
-        (self.in_memory && bytes > 0 && bytes >= bytes_min).then(|| IndexSave {
-            dir: self.dir.clone(),
-            base: self.record.base,
+        // A compacted segment's index takes the place of another one, even when it is empty.
+        let is_due = self.generation.is_some() || (bytes > 0 && bytes >= bytes_min);
+        (self.in_memory && is_due).then(|| IndexSave {
+            offsets_path: self.file_path(INDEX),
+            times_path: self.file_path(TIME_INDEX),
             offsets_at: (saved_offsets * OFFSET_ENTRY_BYTES) as u64,
             offsets,
             times_at: (saved_times * TIME_ENTRY_BYTES) as u64,
@@ -391,7 +481,7 @@ impl Segment {
             let after = self.offsets.partition_point(before);
             after.checked_sub(1).map(|at| self.offsets[at])
         } else {
-            search(disk, &segment_path(&self.dir, base, INDEX), self.record.offsets, |raw| {
+            search(disk, &self.file_path(INDEX), self.record.offsets, |raw| {
                 Some(offset_entry(raw)).filter(before)
             })
         };
@@ -408,9 +498,10 @@ impl Segment {
             let after = self.times.partition_point(before);
             after.checked_sub(1).map(|at| self.times[at].delta)
         } else {
-            let path = segment_path(&self.dir, self.record.base, TIME_INDEX);
-            search(disk, &path, self.record.times, |raw| Some(time_entry(raw)).filter(before))
-                .map(|entry| entry.delta)
+            search(disk, &self.file_path(TIME_INDEX), self.record.times, |raw| {
+                Some(time_entry(raw)).filter(before)
+            })
+            .map(|entry| entry.delta)
         };
         self.record.base + i64::from(delta.unwrap_or(0))
     }

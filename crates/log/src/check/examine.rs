@@ -30,6 +30,7 @@ use crate::layout::{
 };
 use crate::open::Recovery;
 use crate::partition::recover::Recovered;
+use crate::partition::replaced;
 use crate::partition::salvage::Salvage;
 use crate::segment::Segment;
 
@@ -235,7 +236,7 @@ impl<'a> Examiner<'a> {
         Ok(())
     }
 
-    /// First pass: which partitions the journal deletes.
+    /// First pass: which partitions the journal deletes, and which segments took the place of others.
     fn deletions(&self, ring: &Ring, recovery: &mut Recovery<'a>) -> Result<HashSet<PartitionId>, OpenError> {
         let mut deleted = HashSet::new();
         journal::read_all(ring, &mut |heard| {
@@ -243,6 +244,9 @@ impl<'a> Examiner<'a> {
                 Heard::Entry(Entry::Delete { partition }) => drop(deleted.insert(*partition)),
                 Heard::Entry(Entry::Create { partition, .. }) => {
                     recovery.next_partition = recovery.next_partition.max(*partition + 1);
+                }
+                Heard::Entry(Entry::Replace { partition, cleaned, segment }) => {
+                    recovery.replaced.entry(*partition).or_default().push((*cleaned, *segment));
                 }
                 _ => {}
             }
@@ -259,7 +263,11 @@ impl<'a> Examiner<'a> {
         dir: PathBuf,
     ) -> Result<(), CheckError> {
         let known: Vec<_> = record.segments.iter().map(|segment| (segment.base, segment.len)).collect();
-        let raw = known.last().copied().unwrap_or((record.end, 0));
+        for (cleaned, segment) in recovery.replaced_of(record.id) {
+            replaced::apply(&mut record, *cleaned, segment);
+        }
+        replaced::settle_names(self.overlay, &dir, &record)?;
+        let raw = record.segments.last().map_or((record.end, 0), |last| (last.base, last.len));
         let (mut moved, mut lost) = (false, Vec::new());
         self.metadata(&dir, &record)?;
         for number in 0..record.segments.len() {
@@ -284,7 +292,8 @@ impl<'a> Examiner<'a> {
     ) -> Result<bool, OpenError> {
         let known = record.segments[number];
         let path = Segment::known(dir, known).path();
-        let file = match self.under.open(&path, OpenMode::Read) {
+        // On the overlay, where a compacted segment has its final name already.
+        let file = match self.overlay.open(&path, OpenMode::Read) {
             Ok(file) => Some(file),
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(OpenError::Io { file: path, error }),
@@ -342,7 +351,7 @@ impl<'a> Examiner<'a> {
         known: &crate::segment::SegmentRecord,
         id: PartitionId,
     ) -> Result<Option<Indexes>, OpenError> {
-        let (segment, under) = (Segment::known(dir, *known), self.under);
+        let (segment, disk) = (Segment::known(dir, *known), self.overlay);
         let mut whole = true;
         let mut entries = |ending: &str, read: std::io::Result<Vec<(i64, i64)>>| match read {
             Ok(entries) => Ok(entries),
@@ -356,8 +365,8 @@ impl<'a> Examiner<'a> {
             }
             Err(error) => Err(OpenError::Io { file: segment.path().with_extension(ending), error }),
         };
-        let offsets = entries("index", segment.proven_offsets(under))?;
-        let times = entries("timeindex", segment.proven_times(under))?;
+        let offsets = entries("index", segment.proven_offsets(disk))?;
+        let times = entries("timeindex", segment.proven_times(disk))?;
         let offsets = offsets.into_iter().map(|(offset, position)| (offset, position as u32)).collect();
         Ok(whole.then_some(Indexes { offsets, times }))
     }

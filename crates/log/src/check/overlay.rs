@@ -68,9 +68,13 @@ impl Overlay {
 
     /// The file at `path` consists of these pieces of the real one from now on.
     pub(super) fn replace(&self, path: &Path, pieces: Vec<Piece>) {
-        let base = self.under.exists(path).then(|| path.to_owned());
+        let mut nodes = self.nodes();
+        let base = match nodes.get(path) {
+            Some(Node::File(held)) => held.base.clone(),
+            _ => self.under.exists(path).then(|| path.to_owned()),
+        };
         let held = Held { base, rope: Mutex::new(Rope::of(pieces)) };
-        self.nodes().insert(path.to_owned(), Node::File(Arc::new(held)));
+        nodes.insert(path.to_owned(), Node::File(Arc::new(held)));
     }
 
     /// Every file that is not as it was, by name.

@@ -271,7 +271,7 @@ struct IndexChecker<'a> {
 
 impl IndexChecker<'_> {
     fn check(&mut self, at: u64, head: &Head, found: &mut Inspection) {
-        self.newest = self.newest.max(head.max_timestamp);
+        self.newest = self.newest.max(head.newest_timestamp());
         let bytes_of = |number: usize, size: usize| Some((number * size) as u64);
         if let Some((last_offset, position)) = self.indexes.offsets.get(self.offset)
             && (*last_offset <= head.last_offset() || u64::from(*position) <= at)
@@ -285,7 +285,7 @@ impl IndexChecker<'_> {
             && *last_offset <= head.last_offset()
         {
             if (*timestamp, *last_offset) != (self.newest, head.last_offset())
-                || head.max_timestamp != *timestamp
+                || head.newest_timestamp() != *timestamp
             {
                 found.wrong_time_entry = found.wrong_time_entry.or(bytes_of(self.time, 12));
             }

@@ -14,6 +14,7 @@ use crate::layout::{
     CHECKPOINT, DELETED, INDEX, JOURNAL, LOCK, LOG, META, PARTITION_METADATA, QUARANTINE, TIME_INDEX, TOPICS,
     parse_segment_name, partition_dir,
 };
+use crate::partition::replaced::is_left_over;
 
 const NOTHING: &str = "belongs to nothing here; it is left alone";
 
@@ -42,7 +43,10 @@ pub(super) fn look(
         name_strays(examiner, &dir, |name| match parse_segment_name(name) {
             // Below the log start a start removes them, past the end it cuts them.
             Some((base, LOG | INDEX | TIME_INDEX)) => {
-                base < first || base > last || record.segments.iter().any(|segment| segment.base == base)
+                base < first
+                    || base > last
+                    || is_left_over(record, base)
+                    || record.segments.iter().any(|segment| segment.base == base)
             }
             Some((_, ending)) => crate::layout::is_segment_file_aside(ending),
             None => name == PARTITION_METADATA || name == "partition.new",

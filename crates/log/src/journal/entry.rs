@@ -9,6 +9,7 @@ use bytes::{BufMut, BytesMut};
 
 use crate::codec::{Cursor, Malformed, crc32c, put_string};
 use crate::config::{Class, PartitionKey};
+use crate::segment::{SEGMENT_BYTES, SegmentRecord};
 
 /// Size of an entry's header.
 pub(crate) const ENTRY_HEADER_BYTES: usize = 32;
@@ -43,6 +44,17 @@ pub(crate) enum Entry<'a> {
     LogStart { partition: PartitionId, offset: i64 },
     /// Offsets below `until` may be handed out by a Cached partition.
     Reserve { partition: PartitionId, until: i64 },
+    /// One segment took the place of all that lay between its base and its end.
+    Replace { partition: PartitionId, cleaned: Cleaned, segment: SegmentRecord },
+}
+
+/// How far compaction has come in a partition.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Cleaned {
+    /// Rises with every segment that took the place of others; part of the new file's name until it has the old one's.
+    pub(crate) generation: u64,
+    /// Everything below was compacted.
+    pub(crate) until: i64,
 }
 
 impl<'a> Entry<'a> {
@@ -54,6 +66,7 @@ impl<'a> Entry<'a> {
             Entry::Delete { .. } => 4,
             Entry::LogStart { .. } => 5,
             Entry::Reserve { .. } => 6,
+            Entry::Replace { .. } => 7,
         }
     }
 
@@ -64,7 +77,8 @@ impl<'a> Entry<'a> {
         | Entry::Create { partition, .. }
         | Entry::Delete { partition }
         | Entry::LogStart { partition, .. }
-        | Entry::Reserve { partition, .. }) = self;
+        | Entry::Reserve { partition, .. }
+        | Entry::Replace { partition, .. }) = self;
         *partition
     }
 
@@ -77,6 +91,7 @@ impl<'a> Entry<'a> {
                 Entry::Create { topic, .. } => 4 + 16 + 4 + 1 + 8 + 2 + topic.len(),
                 Entry::Delete { .. } => 4,
                 Entry::LogStart { .. } | Entry::Reserve { .. } => 12,
+                Entry::Replace { .. } => 4 + CLEANED_BYTES + SEGMENT_BYTES,
             }
     }
 
@@ -107,6 +122,11 @@ impl<'a> Entry<'a> {
                 out.put_u32(*partition);
                 out.put_i64(*value);
             }
+            Entry::Replace { partition, cleaned, segment } => {
+                out.put_u32(*partition);
+                cleaned.encode(out);
+                segment.encode(out);
+            }
         }
         let payload = (out.len() - start - ENTRY_HEADER_BYTES) as u32;
         out[start..start + 4].copy_from_slice(&payload.to_be_bytes());
@@ -134,10 +154,29 @@ impl<'a> Entry<'a> {
             4 => Entry::Delete { partition },
             5 => Entry::LogStart { partition, offset: from.i64()? },
             6 => Entry::Reserve { partition, until: from.i64()? },
+            7 => Entry::Replace {
+                partition,
+                cleaned: Cleaned::decode(&mut from)?,
+                segment: SegmentRecord::decode(&mut from)?,
+            },
             _ => return Err(Malformed),
         };
         from.end()?;
         Ok(entry)
+    }
+}
+
+/// Bytes of an encoded [`Cleaned`].
+const CLEANED_BYTES: usize = 16;
+
+impl Cleaned {
+    pub(crate) fn encode(&self, out: &mut impl BufMut) {
+        out.put_u64(self.generation);
+        out.put_i64(self.until);
+    }
+
+    pub(crate) fn decode(from: &mut Cursor<'_>) -> Result<Cleaned, Malformed> {
+        Ok(Cleaned { generation: from.u64()?, until: from.i64()? })
     }
 }
 
@@ -213,6 +252,11 @@ mod tests {
             Entry::Delete { partition: 4 },
             Entry::LogStart { partition: 5, offset: 77 },
             Entry::Reserve { partition: 6, until: 1 << 33 },
+            Entry::Replace {
+                partition: 7,
+                cleaned: Cleaned { generation: 3, until: 90 },
+                segment: SegmentRecord { len: 77, end: 90, ..SegmentRecord::empty(5) },
+            },
         ]
     }
 

@@ -19,12 +19,19 @@ pub(super) struct Region {
     pub(super) until: u32,
     /// The offset after the segment's last batch.
     pub(super) end: i64,
+    /// Of the partition's compacted segments, when the region was looked up.
+    pub(super) generation: u64,
 }
 
 impl Region {
     /// The region from the batch that the index names, if that batch is there; the whole segment otherwise.
-    fn from_index(segment: &Segment, disk: &dyn Disk, indexed: Option<IndexedBatch>) -> io::Result<Region> {
-        let whole = Region::new(segment, disk, 0)?;
+    fn from_index(
+        segment: &Segment,
+        disk: &dyn Disk,
+        indexed: Option<IndexedBatch>,
+        generation: u64,
+    ) -> io::Result<Region> {
+        let whole = Region::new(segment, disk, 0, generation)?;
         let Some(indexed) = indexed else { return Ok(whole) };
         let mut header = [0; HEADER_BYTES];
         let read = whole.file.file().read_exact_at(&mut header, u64::from(indexed.position));
@@ -36,9 +43,9 @@ impl Region {
         Ok(whole)
     }
 
-    fn new(segment: &Segment, disk: &dyn Disk, from: u32) -> io::Result<Region> {
+    fn new(segment: &Segment, disk: &dyn Disk, from: u32, generation: u64) -> io::Result<Region> {
         let file = segment.open(disk)?;
-        Ok(Region { file, base: segment.base(), from, until: segment.len(), end: segment.end() })
+        Ok(Region { file, base: segment.base(), from, until: segment.len(), end: segment.end(), generation })
     }
 }
 
@@ -71,31 +78,40 @@ impl Files {
 impl Inner {
     /// Where the batch that holds `offset`, or the next one, is to be found.
     pub(super) fn locate(&mut self, disk: &dyn Disk, offset: i64) -> io::Result<Option<Region>> {
+        let generation = self.cleaned.generation;
         let resume = self.resume.iter().find(|(known, _, _)| *known == offset).copied();
         let Some(segment) = self.files.as_mut().and_then(|files| files.segment_of(offset)) else {
             return Ok(None);
         };
         match resume {
             Some((_, base, position)) if base == segment.base() && position < segment.len() => {
-                Region::new(segment, disk, position).map(Some)
+                Region::new(segment, disk, position, generation).map(Some)
             }
-            _ => Region::from_index(segment, disk, segment.batch_before(disk, offset)).map(Some),
+            _ => {
+                let indexed = segment.batch_before(disk, offset);
+                Region::from_index(segment, disk, indexed, generation).map(Some)
+            }
         }
     }
 
-    /// A reader will probably go on from `offset`, which is at that place.
-    pub(super) fn remember(&mut self, offset: i64, base: i64, position: u32) {
-        self.resume.rotate_right(1);
-        self.resume[0] = (offset, base, position);
+    /// A reader will probably go on from `offset`, which is at that position of the region's segment.
+    pub(super) fn remember(&mut self, offset: i64, region: &Region, position: u32) {
+        // In a segment that took the place of the region's, something else is there.
+        if region.generation == self.cleaned.generation {
+            self.resume.rotate_right(1);
+            self.resume[0] = (offset, region.base, position);
+        }
     }
 
     /// Where the first batch with a record of at least `timestamp` is to be looked for.
     pub(super) fn locate_time(&mut self, disk: &dyn Disk, timestamp: i64) -> io::Result<Vec<Region>> {
+        let generation = self.cleaned.generation;
         let Some(files) = &mut self.files else { return Ok(Vec::new()) };
         let mut regions = Vec::new();
         for segment in files.all_mut().filter(|segment| segment.record().max_timestamp >= timestamp) {
             let from = segment.offset_before_time(disk, timestamp);
-            regions.push(Region::from_index(segment, disk, segment.batch_before(disk, from))?);
+            let indexed = segment.batch_before(disk, from);
+            regions.push(Region::from_index(segment, disk, indexed, generation)?);
         }
         Ok(regions)
     }

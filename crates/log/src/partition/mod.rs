@@ -5,9 +5,11 @@
 //! segment and the order in the journal are the same.
 
 mod append;
+pub(crate) mod compact;
 mod locate;
 mod read;
 pub(crate) mod recover;
+pub(crate) mod replaced;
 mod retain;
 pub(crate) mod salvage;
 pub(crate) mod snapshot;
@@ -26,7 +28,7 @@ use crate::checkpoint::PartitionRecord;
 use crate::config::{Class, PartitionKey, SegmentConfig};
 use crate::context::Context;
 use crate::epochs::Epochs;
-use crate::journal::entry::PartitionId;
+use crate::journal::entry::{Cleaned, PartitionId};
 use crate::journal::state::Hint;
 use crate::producers::Producers;
 use crate::progress::{Progress, StorageFailed, Ticket, Watermarks};
@@ -65,9 +67,18 @@ pub(crate) struct Inner {
     pub(crate) memory_max_timestamp: (i64, i64),
     /// Where readers that go on from there will find the next batch: (offset, segment, position).
     pub(crate) resume: [(i64, i64, u32); 4],
+    /// How far compaction has come.
+    pub(crate) cleaned: Cleaned,
+    /// The end of the log in the checkpoint that is in force.
+    pub(crate) published_end: i64,
+    /// Files of a compacted segment may or may not have taken their final names.
+    pub(crate) names_unsure: bool,
     pub(crate) closed: bool,
     pub(crate) deleted: bool,
 }
+
+/// Nothing to go on from.
+const NO_RESUME: [(i64, i64, u32); 4] = [(-1, 0, 0); 4];
 
 /// One partition of a topic. Cheap to share; all methods may be called from any thread.
 pub struct PartitionLog {
@@ -90,8 +101,19 @@ impl PartitionLog {
         files: Option<Files>,
         config: SegmentConfig,
     ) -> Arc<PartitionLog> {
-        let PartitionRecord { id, topic, key, class, log_start, end, reserved, epochs, producers, .. } =
-            record;
+        let PartitionRecord {
+            id,
+            topic,
+            key,
+            class,
+            log_start,
+            end,
+            reserved,
+            epochs,
+            producers,
+            cleaned,
+            ..
+        } = record;
         let tail_bytes_max = if class == Class::Memory { config.memory_bytes_max } else { TAIL_BYTES_MAX };
         let tails = match class {
             // Memory logs have a bound of their own each.
@@ -111,7 +133,10 @@ impl PartitionLog {
             tail: Tail::new(tail_bytes_max, tails),
             hint: Hint::default(),
             memory_max_timestamp: (crate::segment::NO_TIMESTAMP, -1),
-            resume: [(-1, 0, 0); 4],
+            resume: NO_RESUME,
+            cleaned,
+            published_end: -1,
+            names_unsure: false,
             closed: false,
             deleted: false,
         };

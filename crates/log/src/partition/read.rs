@@ -74,7 +74,7 @@ impl PartitionLog {
             let wanted = Wanted { from: offset, until: high_watermark, bytes_max, at_least_one };
             let found = wanted.read(&region)?;
             if let Some((next, position)) = found.resume {
-                self.lock().remember(next, region.base, position);
+                self.lock().remember(next, &region, position);
             }
             if !found.records.is_empty() || found.stopped || region.end <= offset {
                 read.records.extend((!found.records.is_empty()).then_some(found.records));

@@ -11,17 +11,17 @@ use std::path::{Path, PathBuf};
 use bytes::{BufMut, BytesMut};
 use poruka_env::{Disk, OpenMode};
 
-use super::Files;
 use super::salvage::Salvage;
+use super::{Files, replaced};
 use crate::batch::{self, Head};
 use crate::checkpoint::PartitionRecord;
 use crate::codec::crc32c;
 use crate::config::{Class, SegmentConfig};
 use crate::error::{OpenError, at};
-use crate::journal::entry::Place;
+use crate::journal::entry::{Cleaned, Place};
 use crate::journal::recover::Applied;
 use crate::layout::{INDEX, LOG, TIME_INDEX, parse_segment_name, segment_path};
-use crate::segment::Segment;
+use crate::segment::{Segment, SegmentRecord};
 use crate::walk::{Step, Walk};
 
 /// Batches of the journal are gathered to writes of about this size.
@@ -55,6 +55,8 @@ pub(crate) struct Recovering<'a> {
     pub(crate) record: PartitionRecord,
     pub(super) files: Files,
     config: SegmentConfig,
+    /// The segments of the checkpoint, also those that were replaced since.
+    checkpointed: Vec<SegmentRecord>,
     /// Bytes of the journal that are not in the active segment's file yet, and where they go.
     gathered: BytesMut,
     gathered_at: u32,
@@ -63,7 +65,18 @@ pub(crate) struct Recovering<'a> {
 }
 
 impl<'a> Recovering<'a> {
-    pub(crate) fn new(disk: &'a dyn Disk, dir: PathBuf, record: PartitionRecord) -> Result<Self, OpenError> {
+    /// `replaced`: segments that took the place of others since the checkpoint, in order.
+    pub(crate) fn new(
+        disk: &'a dyn Disk,
+        dir: PathBuf,
+        mut record: PartitionRecord,
+        replaced: &[(Cleaned, SegmentRecord)],
+    ) -> Result<Self, OpenError> {
+        let checkpointed = record.segments.clone();
+        for (cleaned, segment) in replaced {
+            replaced::apply(&mut record, *cleaned, segment);
+        }
+        replaced::settle_names(disk, &dir, &record)?;
         let mut files = Files { sealed: std::collections::BTreeMap::new(), active: None };
         for (number, known) in record.segments.iter().enumerate() {
             let mut segment = Segment::known(&dir, *known);
@@ -77,7 +90,8 @@ impl<'a> Recovering<'a> {
         }
         let config = SegmentConfig::default();
         let gathered = BytesMut::new();
-        Ok(Self { disk, dir, record, files, config, gathered, gathered_at: 0, salvage: None })
+        let salvage = None;
+        Ok(Self { disk, dir, record, files, config, checkpointed, gathered, gathered_at: 0, salvage })
     }
 
     /// A batch that the journal carries.
@@ -117,7 +131,7 @@ impl<'a> Recovering<'a> {
         let end = place.position.saturating_add(length);
         let known = match &self.salvage {
             Some(salvage) => salvage.known.iter().any(|(base, len)| *base == place.segment && end <= *len),
-            None => self.record.segments.iter().any(|known| known.base == place.segment && end <= known.len),
+            None => self.checkpointed.iter().any(|known| known.base == place.segment && end <= known.len),
         };
         if known {
             return Ok(Applied::Good);
@@ -259,8 +273,8 @@ impl<'a> Recovering<'a> {
                 }
                 None => None,
             };
-            // Without an active segment the log is empty, and files of dropped segments may still lie before its end.
-            let after = from.unwrap_or(self.record.end - 1);
+            // Files of segments that were dropped or replaced may still lie before the end.
+            let after = from.unwrap_or(-1).max(self.record.end - 1);
             let next = self.segments_on_disk()?.into_iter().find(|base| *base > after);
             match next {
                 Some(base) if base == self.record.end && base <= self.record.reserved => self.roll(base)?,
@@ -313,10 +327,10 @@ impl<'a> Recovering<'a> {
             }
             for ending in [LOG, INDEX, TIME_INDEX] {
                 let path = segment_path(&self.dir, base, ending);
-                if first.is_some_and(|first| base < first) {
+                if first.is_some_and(|first| base < first) || replaced::is_left_over(&self.record, base) {
                     below.push(path);
                 } else if active_base.is_some_and(|active| base < active) {
-                    // Between two segments: no file of ours is ever left there, so it is somebody's.
+                    // Between two segments: no other file of ours is ever left there, so it is somebody's.
                 } else if self.disk.exists(&path) {
                     self.disk.remove(&path).map_err(at(&path))?;
                     removed = true;

@@ -53,14 +53,6 @@ impl Files {
         }
         is_old
     }
-
-    /// Closes the segment that is being written. The next append makes another.
-    fn seal(&mut self) {
-        if let Some(mut full) = self.active.take() {
-            full.seal();
-            self.sealed.insert(full.base(), full);
-        }
-    }
 }
 
 impl Inner {

@@ -76,7 +76,8 @@ impl PartitionLog {
             let bytes_min = if is_active && kind == Kind::Running { INDEX_SAVE_BYTES_MIN } else { 1 };
             let index = segment.index_to_save(bytes_min);
             let file = (!segment.is_proven).then(|| segment.file().cloned()).flatten();
-            if file.is_some() || index.is_some() {
+            let lets_go = !is_active && !segment.is_settled();
+            if file.is_some() || index.is_some() || lets_go {
                 work.push(Work { base: segment.base(), file, index });
             }
             // Appends from now on make it unproven again.
@@ -95,6 +96,7 @@ impl PartitionLog {
             reserved: inner.reserved,
             epochs: inner.epochs.clone(),
             producers: inner.producers.clone(),
+            cleaned: inner.cleaned,
             segments: files.all_mut().map(|segment| segment.record()).collect(),
         };
         Some(Snapshot { record, work })

@@ -255,5 +255,5 @@ fn a_newer_format_is_refused_by_number() {
     let sum = crc(&bytes[..16]) ^ crc(&bytes[20..]).rotate_left(1);
     bytes[16..20].copy_from_slice(&sum.to_be_bytes());
     file.write_at(&bytes, 0).expect("written");
-    assert!(matches!(world.open(), Err(OpenError::NewerFormat { found: 9, supported: 1, .. })));
+    assert!(matches!(world.open(), Err(OpenError::NewerFormat { found: 9, supported: 2, .. })));
 }

@@ -2,8 +2,10 @@
 
 mod check;
 mod common;
+mod compaction;
 mod crash;
 mod faults;
+mod oracle;
 mod real_disk;
 mod retention;
 mod state;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::{
     BatchError, BatchErrorKind, Compression, HEADER_BYTES, LENGTH_PREFIX_BYTES, MAGIC, NO_PRODUCER_ID,
+    NO_TIMESTAMP,
 };
 
 /// Where the bytes begin that the checksum covers: at the attributes.
@@ -145,6 +146,26 @@ impl BatchHeader {
     /// Sequence of the last record: sequences go on at 0 after 2^31-1.
     pub fn last_sequence(&self) -> i32 {
         sequence_after(self.base_sequence, self.last_offset_delta)
+    }
+
+    /// The same batch with a delete horizon as its base timestamp.
+    pub(super) fn with_delete_horizon(mut self) -> Self {
+        self.attributes |= DELETE_HORIZON;
+        self
+    }
+
+    /// The same batch with its records under another codec.
+    pub(super) fn with_codec(mut self, codec: Compression) -> Self {
+        self.attributes = self.attributes & !COMPRESSION_MASK | i16::from(codec.code());
+        self
+    }
+
+    /// The same batch once all of its records are gone.
+    pub(super) fn without_records(mut self) -> Self {
+        self.attributes &= !DELETE_HORIZON;
+        self.base_timestamp = NO_TIMESTAMP;
+        self.record_count = 0;
+        self
     }
 
     pub(crate) fn with_attributes(

@@ -109,6 +109,16 @@ impl Records {
         &self.header
     }
 
+    /// Bytes of the decompressed records that were taken so far.
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
+    /// The records, decompressed.
+    pub(super) fn body(&self) -> &Bytes {
+        &self.body
+    }
+
     /// The next record, borrowed: nothing is allocated for it.
     pub fn next_view(&mut self) -> Option<Result<RecordView<'_>>> {
         if self.index >= self.header.record_count {

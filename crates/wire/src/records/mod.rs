@@ -21,6 +21,7 @@ mod header;
 mod iterate;
 mod lz4;
 mod partitioner;
+mod rewrite;
 mod source;
 mod validate;
 mod varint;
