@@ -44,13 +44,26 @@ pub(crate) fn make_topic(
     let made = response.topics.first();
     let made = made.ok_or_else(|| BenchError::Wrong("an answer names no topic".to_owned()))?;
     refused("a new topic", made.error_code, made.error_message.as_deref())?;
+    let empty = vec![0; partitions.max(1) as usize];
     for _ in 0..LEADER_TRIES_MAX {
         if let Some(topic) = led(conn, name, partitions)? {
-            return Ok(topic);
+            // A leader may be told before it knows that it is one.
+            match check_ends(conn, &topic, &empty) {
+                Err(BenchError::Refused { code, .. }) if is_new(code) => {}
+                checked => return checked.map(|()| topic),
+            }
         }
         stop.wait(LEADER_PAUSE)?;
     }
     Err(BenchError::Wrong("a new topic got no leader".to_owned()))
+}
+
+/// What a partition may answer just after it was made.
+fn is_new(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::NotLeaderOrFollower | ErrorCode::UnknownTopicOrPartition | ErrorCode::LeaderNotAvailable
+    )
 }
 
 /// The topic, once all its partitions have leaders.

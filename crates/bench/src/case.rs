@@ -15,6 +15,8 @@ pub(crate) enum Load {
     Start { bytes: u64 },
     /// Memory while so many connections do nothing.
     Idle { connections: usize },
+    /// Memory while so many consumers ask for more than they read.
+    Slow { consumers: usize },
     /// The size of the program.
     Binary,
 }
@@ -67,6 +69,8 @@ pub(crate) const CASES: &[Case] = &[
         "start to first acknowledgement, 1 GB of data, after SIGKILL"),
     case("idle",                  Synced, Load::Idle { connections: 0 }, 0, 0, "memory of a broker that has nothing to do"),
     case("idle-1000",             Synced, Load::Idle { connections: 1000 }, 0, 0, "memory with 1,000 idle connections"),
+    case("slow-consumers",        Cached, Load::Slow { consumers: 100 }, 1024, 100 * MB,
+        "memory with 100 consumers that ask for 50 MB each and read nothing"),
     case("binary",                Synced, Load::Binary, 0, 0, "size of the program, stripped"),
 ];
 

@@ -4,6 +4,7 @@ mod consume;
 mod idle;
 mod paced;
 mod produce;
+mod slow;
 mod start;
 mod watch;
 
@@ -89,7 +90,7 @@ pub fn bench(env: &Env, stop: &Stop, options: &Options, tell: &dyn Fn(&str)) -> 
         stop.check()?;
         tell(&format!("{}/{} {} ({})", index + 1, chosen.len(), case.name, case.what));
         let outcome = bench.case(case, tell)?;
-        let report = CaseReport::new(case, options, outcome);
+        let report = CaseReport::new(case, options, bench.classes, outcome);
         tell(&format!("    {}", report.line()));
         cases.push(report);
     }
@@ -156,6 +157,7 @@ impl Bench<'_> {
             Load::Paced => self.paced(case, tell),
             Load::Start { bytes } => self.start(case, bytes),
             Load::Idle { connections } => self.idle(connections),
+            Load::Slow { consumers } => self.slow(case, consumers),
             Load::Binary => self.binary(),
         }
     }

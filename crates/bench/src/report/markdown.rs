@@ -15,6 +15,8 @@ pub fn markdown(report: &Report) -> String {
     page.push_str(&machine(report));
     page.push_str("\n## Goals\n\n");
     page.push_str(&goals(report));
+    page.push_str("\n### What is missed, and why\n\n");
+    page.push_str(&missed(report));
     page.push_str("\n## Every case\n\n");
     page.push_str(&cases(report));
     page.push_str("\n## The warm-up\n\n");
@@ -47,6 +49,21 @@ fn machine(report: &Report) -> String {
         settings.seed,
         report.seconds,
     );
+    if settings.part < 1.0 {
+        let _ = writeln!(
+            text,
+            "Each run took {} % of its usual bytes and seconds; start-1gb had so much less data.",
+            number(settings.part * 100.0)
+        );
+    }
+    // An idle neighbour's share is small; one that wants a processor of its own is felt in every latency.
+    if machine.load.iter().any(|load| *load > machine.cpus as f64) {
+        let _ = writeln!(
+            text,
+            "Other programs wanted the processors at the same time: rates and latencies of this run are those of a busy \
+             machine, and say little about a quiet one. Processor time per record is disturbed less."
+        );
+    }
     for note in &report.notes {
         let _ = writeln!(text, "{note}");
     }
@@ -84,6 +101,12 @@ fn goals(report: &Report) -> String {
         count(Judged::NotMeasured)
     );
     text
+}
+
+fn missed(report: &Report) -> String {
+    let missed = GOALS.iter().filter(|goal| judge(goal, report) == Judged::Missed);
+    let told: String = missed.map(|goal| format!("- {}: {}.\n", goal.what, goal.figure.limit())).collect();
+    if told.is_empty() { "Nothing.\n".to_owned() } else { told }
 }
 
 /// The figures of a case that are shown, with what they are.

@@ -113,7 +113,8 @@ fn commit() -> Option<String> {
 }
 
 impl CaseReport {
-    pub(crate) fn new(case: &Case, options: &Options, outcome: Outcome) -> CaseReport {
+    /// `classes` says whether the broker knows durability classes.
+    pub(crate) fn new(case: &Case, options: &Options, classes: bool, outcome: Outcome) -> CaseReport {
         let (medians, floor) = (medians(&outcome.runs), medians(&outcome.floor));
         let ratios = medians
             .iter()
@@ -123,9 +124,9 @@ impl CaseReport {
             })
             .collect();
         CaseReport {
-            name: case.name.to_owned(),
+            name: if classes { case.name.to_owned() } else { case.name.replace("-synced", "") },
             what: case.what.to_owned(),
-            class: case.class.to_string(),
+            class: if classes { case.class.to_string() } else { "as it is".to_owned() },
             record_bytes: if case.load == Load::Paced { options.paced_bytes } else { case.record_bytes },
             partitions: if let Load::Produce { partitions, .. } = case.load { partitions } else { 1 },
             warm_up: outcome.warm_up,
@@ -187,7 +188,7 @@ mod tests {
             runs: vec![run(3.0), run(1.0), run(2.0)],
             floor: vec![run(0.5)],
         };
-        let case = CaseReport::new(&CASES[0], &Options::new("poruka".into()), outcome);
+        let case = CaseReport::new(&CASES[0], &Options::new("poruka".into()), true, outcome);
         assert_eq!(case.median("cpu_us_per_record"), Some(2.0));
         assert_eq!(case.ratios["cpu_us_per_record"], 4.0);
         assert_eq!(case.line(), "cpu_us_per_record 2.00 (floor 0.500)");

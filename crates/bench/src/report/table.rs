@@ -4,13 +4,14 @@ use super::goal::{Figure, GOALS, Judged};
 use super::{CaseReport, Report, judge};
 
 /// Its columns.
-pub const TABLE_HEAD: [&str; 11] = [
+pub const TABLE_HEAD: [&str; 12] = [
     "case",
-    "class",
+    "guarantee",
     "records/s",
     "ack p50/p99/p99.9 ms",
     "end-to-end p50/p99/p99.9 ms",
     "CPU µs/record",
+    "cold",
     "RSS MiB",
     "floor CPU",
     "× floor",
@@ -37,17 +38,28 @@ fn row(report: &Report, case: &CaseReport) -> Vec<String> {
         .filter_map(|(name, unit)| Some(format!("{} {unit}", number(case.median(name)?))));
     vec![
         case.name.clone(),
-        case.class.clone(),
+        guarantee(case),
         told("records_per_second"),
         percentiles("ack"),
         percentiles("end_to_end"),
         told("cpu_us_per_record"),
+        case.warm_up
+            .as_ref()
+            .and_then(|run| run.get("cpu_us_per_record"))
+            .copied()
+            .map(number)
+            .unwrap_or_default(),
         told("rss_mib"),
         case.floor.get("cpu_us_per_record").map(|floor| number(floor.median)).unwrap_or_default(),
         case.ratios.get("cpu_us_per_record").map(|ratio| number(*ratio)).unwrap_or_default(),
         other.collect::<Vec<_>>().join(", "),
         goals(report, case),
     ]
+}
+
+/// What the load's records are given: acks=all and retries, on a topic of the class.
+fn guarantee(case: &CaseReport) -> String {
+    if case.record_bytes == 0 { String::new() } else { format!("at-least-once + {}", case.class) }
 }
 
 /// How many of the goals about a case were reached.

@@ -62,6 +62,9 @@ pub(crate) struct Bench {
     /// That broker's process on this machine, to read its processor time and memory.
     #[arg(long, value_name = "PID", requires = "bootstrap")]
     pid: Option<u32>,
+    /// Start this `poruka` instead of the one that measures, to compare two builds.
+    #[arg(long, value_name = "FILE", conflicts_with = "bootstrap")]
+    program: Option<PathBuf>,
     /// Be the floor.
     #[arg(long, value_name = "KIND", hide = true, requires = "file", value_parser = floor_kind)]
     floor: Option<FloorKind>,
@@ -119,6 +122,9 @@ fn options(command: &Bench) -> Result<Options> {
     let mut options = Options::new(exe);
     if command.quick {
         options.quick();
+    }
+    if let Some(exe) = &command.program {
+        options.target = Target::Ours { exe: exe.clone() };
     }
     if let Some(addr) = &command.bootstrap {
         options.target = Target::Theirs { addr: addr.clone(), pid: command.pid };
