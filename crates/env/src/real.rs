@@ -1,15 +1,19 @@
 //! The real host: the operating system's clock, randomness and threads, tokio's tasks and sockets.
 
 use std::io;
+use std::pin::Pin;
 use std::sync::OnceLock;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 
+use crate::disk::DiskFile;
 use crate::host::{Boxed, Host, ThreadHandle};
 use crate::mono::Mono;
-use crate::net::{Accepting, Listener, Stream};
+use crate::net::{Accepting, Listener, Stream, copy_file};
 use crate::process::ProcessFigures;
 
 /// Tasks far in the future sleep in pieces of this length, the longest that tokio's timer is known to take.
@@ -109,6 +113,32 @@ impl Host for RealHost {
             let listener = TcpListener::bind(&addr).await?;
             Ok(Box::new(RealListener { listener }) as Box<dyn Listener>)
         })
+    }
+}
+
+impl Stream for TcpStream {
+    #[cfg(target_os = "linux")]
+    fn poll_send_file(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        file: &dyn DiskFile,
+        at: u64,
+        count: usize,
+    ) -> Poll<io::Result<usize>> {
+        let Some(system) = file.system_file() else { return copy_file(self, cx, file, at, count) };
+        loop {
+            ready!(self.poll_write_ready(cx))?;
+            let sent = self.try_io(Interest::WRITABLE, || {
+                let mut offset = at;
+                Ok(rustix::fs::sendfile(&*self, system, Some(&mut offset), count)?)
+            });
+            match sent {
+                Ok(0) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                sent => return Poll::Ready(sent),
+            }
+        }
     }
 }
 

@@ -49,7 +49,7 @@ pub use engine::LogEngine;
 pub use error::{Action, AppendError, CreateError, OpenError, ReadError, StorageError};
 pub use open::OpenReport;
 pub use partition::trim::TrimError;
-pub use partition::{Appended, Origin, PartitionLog, Read};
+pub use partition::{Appended, FileSlice, Origin, PartitionLog, Piece, Read};
 pub use progress::{StorageFailed, Ticket, Watermarks};
 pub use state_log::{StateLog, StateLogError};
 pub use stats::{BYTES, COUNTS, Counter, Histogram, JournalFigures, LogStats, MICROS, PartitionFigures};

@@ -6,6 +6,7 @@
 //! the base, and the batch's position; a time entry (12 bytes) has the largest timestamp so far and its offset.
 
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -141,6 +142,8 @@ pub(crate) struct Segment {
     since_ms: Option<i64>,
     /// Its files do not have their own names yet, but those of this generation of compacted segments.
     generation: Option<u64>,
+    /// The part that nobody has compared with its checksums since the start of this process.
+    unchecked: Range<u32>,
     /// Everything of it is in a checkpoint.
     pub(crate) is_proven: bool,
 }
@@ -220,6 +223,7 @@ impl Segment {
             first_timestamp: None,
             since_ms: None,
             generation: None,
+            unchecked: 0..record.len,
             is_proven: true,
         }
     }
@@ -360,6 +364,16 @@ impl Segment {
 
     pub(crate) fn record(&self) -> SegmentRecord {
         self.record
+    }
+
+    /// The part that has not been compared with its checksums yet.
+    pub(crate) fn unchecked(&self) -> Range<u32> {
+        self.unchecked.clone()
+    }
+
+    /// A part was compared with its checksums.
+    pub(crate) fn checked(&mut self, part: Range<u32>) {
+        crate::partition::checked(&mut self.unchecked, part);
     }
 
     /// True when a batch of that size and last offset may still go in.

@@ -82,6 +82,13 @@ impl Tail {
         }
     }
 
+    /// Drops everything: what comes next does not follow.
+    pub(crate) fn clear(&mut self) {
+        while !self.batches.is_empty() {
+            self.drop_first();
+        }
+    }
+
     /// Bytes held.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes

@@ -28,7 +28,9 @@ mod tests;
 
 pub use api::{ApiInfo, ApiKey, api_info, api_table};
 pub use error_code::ErrorCode;
-pub use primitives::{DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind, Reader, Str, Uuid, Writer};
+pub use primitives::{
+    CHUNK_BYTES_MIN, DecodeError, DecodeErrorKind, EncodeError, EncodeErrorKind, Reader, Str, Uuid, Writer,
+};
 pub use schema::{Message, Request};
 
 pub use bytes::Bytes;

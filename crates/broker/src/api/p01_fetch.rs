@@ -18,16 +18,17 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use poruka_env::Mono;
-use poruka_log::{PartitionLog, ReadError};
-use poruka_wire::ErrorCode;
+use poruka_log::{PartitionLog, Piece, ReadError};
 use poruka_wire::api::{
     FetchEpochEndOffset, FetchPartition, FetchPartitionData, FetchRequest, FetchResponse, FetchTopic,
     FetchableTopicResponse, READ_COMMITTED,
 };
+use poruka_wire::{CHUNK_BYTES_MIN, ErrorCode};
 
 use super::support::check_epoch;
 use super::{Answer, Context, api};
 use crate::catalog::Topic;
+use crate::connection::stand_in;
 use crate::metrics::Sent;
 
 api!(FetchRequest, versions = 4..=18, handler = fetch);
@@ -50,13 +51,13 @@ fn fetch(context: Context, request: FetchRequest) -> Answer<FetchResponse> {
     }
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0).min(WAIT_MS_MAX));
     let deadline = context.server.env.now() + wait;
-    Answer::later(async move {
+    Answer::Filled(Box::pin(async move {
         let server = Arc::clone(&context.server);
         let begun = server.env.now();
         let pass = Fetching { context, request, deadline }.run().await;
         server.metrics.fetched(&pass.sent, server.env.now() - begun);
-        pass.response
-    })
+        (pass.response, pass.records)
+    }))
 }
 
 struct Fetching {
@@ -68,6 +69,8 @@ struct Fetching {
 /// What one pass over the partitions found.
 struct Pass {
     response: FetchResponse,
+    /// What takes the places of stand-ins in the response.
+    records: Vec<Vec<Piece>>,
     bytes: usize,
     /// What it gives, for the count of it.
     sent: Sent,
@@ -83,12 +86,12 @@ impl Fetching {
             let enough = pass.told || pass.bytes >= min_bytes || pass.response.responses.is_empty();
             enough || env.now() >= self.deadline || self.context.server.is_draining()
         };
-        let pass = self.pass();
-        if is_over(&pass) {
-            return pass;
-        }
         loop {
-            // Watching starts before reading, so that nothing appended in between is slept through.
+            let pass = self.pass();
+            if is_over(&pass) {
+                return pass;
+            }
+            // Watching starts before reading again, so that nothing appended in between is slept through.
             let mut changes: Vec<Change> = self.logs().into_iter().map(change_of).collect();
             let pass = self.pass();
             if is_over(&pass) {
@@ -130,23 +133,33 @@ impl Fetching {
 
     fn pass(&self) -> Pass {
         let bytes_max = usize::try_from(self.request.max_bytes).unwrap_or(0).min(FETCH_BYTES_MAX);
-        let mut pass =
-            Pass { response: FetchResponse::default(), bytes: 0, sent: Sent::default(), told: false };
+        let mut pass = Pass {
+            response: FetchResponse::default(),
+            records: Vec::new(),
+            bytes: 0,
+            sent: Sent::default(),
+            told: false,
+        };
         for asked in &self.request.topics {
             let topic = self.topic(asked);
             let mut partitions = Vec::with_capacity(asked.partitions.len());
             for partition in &asked.partitions {
                 let log = topic.as_ref().map(|topic| topic.partition(partition.partition));
+                let placed_before = pass.records.len();
                 let mut data = match log {
                     None if self.by_id() => failed(partition, ErrorCode::UnknownTopicId),
                     None | Some(None) => failed(partition, ErrorCode::UnknownTopicOrPartition),
                     Some(Some(log)) => {
-                        read(log, partition, bytes_max.saturating_sub(pass.bytes), pass.bytes == 0)
+                        let left = bytes_max.saturating_sub(pass.bytes);
+                        read(log, partition, left, pass.bytes == 0, &mut pass.records)
                     }
                 };
                 if let (Some(topic), Some(records)) = (&topic, &data.records) {
                     pass.bytes += records.len();
-                    pass.sent.add(topic.class, records);
+                    match pass.records.get(placed_before..).and_then(<[_]>::first) {
+                        Some(pieces) => pieces.iter().for_each(|piece| pass.sent.add(topic.class, piece)),
+                        None => pass.sent.add(topic.class, &Piece::Memory(records.clone())),
+                    }
                 }
                 pass.told |= data.error_code != ErrorCode::None || data.diverging_epoch.end_offset >= 0;
                 if self.request.isolation_level == READ_COMMITTED && data.error_code == ErrorCode::None {
@@ -185,7 +198,14 @@ fn failed(asked: &FetchPartition, error_code: ErrorCode) -> FetchPartitionData {
     }
 }
 
-fn read(log: &PartitionLog, asked: &FetchPartition, left: usize, first: bool) -> FetchPartitionData {
+/// One partition's answer. Large records are put into `records`, and a stand-in into the answer.
+fn read(
+    log: &PartitionLog,
+    asked: &FetchPartition,
+    left: usize,
+    first: bool,
+    records: &mut Vec<Vec<Piece>>,
+) -> FetchPartitionData {
     if let Err(code) = check_epoch(asked.current_leader_epoch, log.leader_epoch()) {
         return failed(asked, code);
     }
@@ -193,7 +213,7 @@ fn read(log: &PartitionLog, asked: &FetchPartition, left: usize, first: bool) ->
         return FetchPartitionData { diverging_epoch, ..failed(asked, ErrorCode::None) };
     }
     let bytes_max = usize::try_from(asked.partition_max_bytes).unwrap_or(0).min(left);
-    match log.read(asked.fetch_offset, bytes_max, first) {
+    match log.find(asked.fetch_offset, bytes_max, first) {
         Ok(found) => FetchPartitionData {
             partition_index: asked.partition,
             error_code: ErrorCode::None,
@@ -201,7 +221,7 @@ fn read(log: &PartitionLog, asked: &FetchPartition, left: usize, first: bool) ->
             last_stable_offset: found.last_stable_offset,
             log_start_offset: found.log_start,
             aborted_transactions: None,
-            records: Some(joined(found.records)),
+            records: Some(placed(found.records, records)),
             ..FetchPartitionData::default()
         },
         Err(ReadError::OffsetOutOfRange { .. }) => failed(asked, ErrorCode::OffsetOutOfRange),
@@ -222,15 +242,19 @@ fn divergence(log: &PartitionLog, asked: &FetchPartition) -> Option<FetchEpochEn
     diverges.then_some(FetchEpochEndOffset { epoch, end_offset })
 }
 
-/// The batches in one piece: a single piece is passed on as it is.
-fn joined(mut pieces: Vec<Bytes>) -> Bytes {
-    match pieces.len() {
-        0 => Bytes::new(),
-        1 => pieces.swap_remove(0),
-        _ => {
-            let mut whole = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
-            pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
-            whole.freeze()
+/// The batches in one piece, or a stand-in for them when they are many bytes.
+fn placed(pieces: Vec<Piece>, records: &mut Vec<Vec<Piece>>) -> Bytes {
+    let length = pieces.iter().map(Piece::len).sum();
+    if length >= CHUNK_BYTES_MIN {
+        records.push(pieces);
+        return stand_in(length);
+    }
+    let mut whole = BytesMut::with_capacity(length);
+    for piece in &pieces {
+        // So few bytes are never in a file.
+        if let Piece::Memory(bytes) = piece {
+            whole.extend_from_slice(bytes);
         }
     }
+    whole.freeze()
 }

@@ -16,7 +16,7 @@ use poruka_wire::{ApiKey, ErrorCode, Str};
 
 use super::registry::Api;
 use super::{APIS, Answer, Context, api};
-use crate::connection::{CloseReason, Reply};
+use crate::connection::{CloseReason, Reply, filled};
 
 api!(ApiVersionsRequest, versions = 0..=4, handler = api_versions);
 
@@ -85,7 +85,11 @@ pub(super) fn answer_unknown_version(api: &Api, frame: &[u8]) -> Option<Reply> {
         ..ApiVersionsResponse::default()
     };
     let encoded = encode_response_chunks::<ApiVersionsRequest>(correlation_id, &response, 0);
-    Some(Reply::Now(encoded.map(Some).map_err(|error| CloseReason::Refused(error.to_string()))))
+    Some(Reply::Now(
+        encoded
+            .map(|chunks| Some(filled(chunks, Vec::new())))
+            .map_err(|error| CloseReason::Refused(error.to_string())),
+    ))
 }
 
 #[cfg(test)]

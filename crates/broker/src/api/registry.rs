@@ -4,12 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use poruka_log::Piece;
 use poruka_wire::frame::{RequestHeader, decode_request_header, encode_response_chunks};
 use poruka_wire::{ApiKey, Message, Reader, Request, Str, Uuid};
 
 use super::APIS;
 use crate::catalog::Topic;
-use crate::connection::{Boxed, CloseReason, Handle, Outcome, Reply};
+use crate::connection::{Boxed, CloseReason, Handle, Outcome, Reply, filled};
 use crate::metrics::Errors;
 use crate::server::Server;
 
@@ -59,6 +60,8 @@ impl Context {
 pub(super) enum Answer<T> {
     Now(T),
     Later(Boxed<Result<T, CloseReason>>),
+    /// As `Later`, with records that take the places of stand-ins in the response.
+    Filled(Boxed<(T, Vec<Vec<Piece>>)>),
     Alone(Boxed<Result<T, CloseReason>>),
     /// No response: a produce with acks=0. The next request waits for the future, if there is one.
     Nothing(Option<Boxed<()>>),
@@ -120,16 +123,22 @@ where
         Ok(request) => request,
         Err(error) => return close(CloseReason::BadFrame(error.to_string())),
     };
+    // The handler is the only owner of the request's bytes then, and may write into them.
+    drop(body);
     let server = Arc::clone(&context.server);
     server.metrics.requested(R::KEY);
-    let encode = move |response: R::Response| {
+    let encode = move |response: R::Response, records: Vec<Vec<Piece>>| {
         response.errors(&mut |code| server.metrics.told(R::KEY, code));
-        encoded::<R>(correlation_id, &response, version)
+        encoded::<R>(correlation_id, &response, records, version)
     };
     match handler(context, request) {
-        Answer::Now(response) => Reply::Now(encode(response)),
-        Answer::Later(future) => Reply::Later(Box::pin(async move { encode(future.await?) })),
-        Answer::Alone(future) => Reply::Alone(Box::pin(async move { encode(future.await?) })),
+        Answer::Now(response) => Reply::Now(encode(response, Vec::new())),
+        Answer::Later(future) => Reply::Later(Box::pin(async move { encode(future.await?, Vec::new()) })),
+        Answer::Filled(future) => Reply::Later(Box::pin(async move {
+            let (response, records) = future.await;
+            encode(response, records)
+        })),
+        Answer::Alone(future) => Reply::Alone(Box::pin(async move { encode(future.await?, Vec::new()) })),
         Answer::Nothing(None) => Reply::Now(Ok(None)),
         Answer::Nothing(Some(room)) => Reply::Alone(Box::pin(async move {
             room.await;
@@ -139,9 +148,14 @@ where
     }
 }
 
-fn encoded<R: Request>(correlation_id: i32, response: &R::Response, version: i16) -> Outcome {
+fn encoded<R: Request>(
+    correlation_id: i32,
+    response: &R::Response,
+    records: Vec<Vec<Piece>>,
+    version: i16,
+) -> Outcome {
     match encode_response_chunks::<R>(correlation_id, response, version) {
-        Ok(frame) => Ok(Some(frame)),
+        Ok(chunks) => Ok(Some(filled(chunks, records))),
         Err(error) => Err(CloseReason::Refused(format!(
             "response {} v{version} could not be encoded: {error}; please report this",
             <R::Response as Message>::NAME

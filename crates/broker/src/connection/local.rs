@@ -1,9 +1,11 @@
 //! A connection from inside the process: the same requests and bounds, no socket.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::{Bytes, BytesMut};
+use poruka_log::Piece;
 use tokio::sync::Semaphore;
 
 use super::{Frame, Handle, IN_FLIGHT_REQUESTS_MAX, Outcome, Reply};
@@ -55,7 +57,12 @@ impl LocalConnection {
             Reply::Later(waiting) | Reply::Alone(waiting) => waiting.await,
         };
         match outcome {
-            Ok(frame) => Ok(frame.map(joined)),
+            Ok(None) => Ok(None),
+            Ok(Some(frame)) => joined(frame).map(Some).map_err(|error| {
+                tracing::error!(%error, "in-process connection closed: records could not be read");
+                self.inner.closed.store(true, Ordering::Release);
+                Closed
+            }),
             Err(reason) => {
                 if reason.is_fault() {
                     tracing::warn!(%reason, "in-process connection closed");
@@ -76,11 +83,13 @@ impl std::fmt::Debug for LocalConnection {
 }
 
 /// The frame in one piece, without its size prefix.
-fn joined(frame: Frame) -> Bytes {
-    if let [only] = frame.as_slice() {
-        return only.slice(SIZE_BYTES..);
+fn joined(frame: Frame) -> io::Result<Bytes> {
+    if let [Piece::Memory(only)] = frame.as_slice() {
+        return Ok(only.slice(SIZE_BYTES..));
     }
-    let mut whole = BytesMut::with_capacity(frame.iter().map(Bytes::len).sum());
-    frame.iter().for_each(|piece| whole.extend_from_slice(piece));
-    whole.freeze().slice(SIZE_BYTES..)
+    let mut whole = BytesMut::with_capacity(frame.iter().map(Piece::len).sum());
+    for piece in frame {
+        whole.extend_from_slice(&piece.into_bytes()?);
+    }
+    Ok(whole.freeze().slice(SIZE_BYTES..))
 }

@@ -7,6 +7,7 @@
 //!
 //! The same requests arrive over sockets ([`socket`]) and from inside the process ([`local`]).
 
+mod frame;
 mod held;
 mod local;
 mod outbound;
@@ -18,6 +19,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 
+pub(crate) use frame::{Frame, filled, stand_in};
 pub use held::HELD_BYTES_MAX;
 pub(crate) use held::Held;
 pub use local::{Closed, LocalConnection};
@@ -34,9 +36,6 @@ pub const IDLE_MS_MAX: u64 = 600_000;
 
 /// A boxed future that a handler leaves behind.
 pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// One response on its way out, with its size prefix, in pieces that need not be copied together.
-pub(crate) type Frame = Vec<Bytes>;
 
 /// What becomes of a request: a response, no response (acks=0), or the end of its connection.
 pub(crate) type Outcome = Result<Option<Frame>, CloseReason>;

@@ -5,26 +5,34 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
 use poruka_env::Stream;
+use poruka_log::Piece;
 
 use super::Frame;
 
-/// Unwritten bytes from which no further response is taken; the next ones wait as requests in flight.
+/// Unwritten bytes, in memory or in files, from which no further response is taken; the next ones wait as requests in
+/// flight.
 const UNWRITTEN_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Pieces per call; the system takes 1024 at most.
 const PIECES_MAX: usize = 64;
 
 #[derive(Default)]
 pub(super) struct Outbound {
-    pieces: VecDeque<Bytes>,
+    pieces: VecDeque<Piece>,
     bytes: usize,
+    /// Those of `bytes` that are in memory.
+    memory_bytes: usize,
 }
 
 impl Outbound {
-    /// Bytes that are not written yet.
+    /// Bytes that are not written yet, in memory or in files.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Bytes of memory that wait to be written.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.memory_bytes
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -43,6 +51,7 @@ impl Outbound {
     pub(super) fn push(&mut self, frame: Frame) {
         for piece in frame.into_iter().filter(|piece| !piece.is_empty()) {
             self.bytes += piece.len();
+            self.memory_bytes += piece.memory_bytes();
             self.pieces.push_back(piece);
         }
     }
@@ -53,14 +62,14 @@ impl Outbound {
         stream: &mut dyn Stream,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        while !self.pieces.is_empty() {
-            let mut slices = [IoSlice::new(&[]); PIECES_MAX];
-            let mut count = 0;
-            for (slot, piece) in slices.iter_mut().zip(&self.pieces) {
-                *slot = IoSlice::new(piece);
-                count += 1;
-            }
-            let written = ready!(Pin::new(&mut *stream).poll_write_vectored(cx, &slices[..count]))?;
+        while let Some(first) = self.pieces.front() {
+            let written = match first {
+                Piece::File(slice) => {
+                    let count = first.len();
+                    ready!(Pin::new(&mut *stream).poll_send_file(cx, slice.file(), slice.at(), count))?
+                }
+                Piece::Memory(_) => ready!(self.poll_write_memory(stream, cx))?,
+            };
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -69,14 +78,28 @@ impl Outbound {
         Pin::new(stream).poll_flush(cx)
     }
 
+    /// Writes the pieces up to the first one that is in a file.
+    fn poll_write_memory(&self, stream: &mut dyn Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut slices = [IoSlice::new(&[]); PIECES_MAX];
+        let mut count = 0;
+        for (slot, piece) in slices.iter_mut().zip(&self.pieces) {
+            let Piece::Memory(bytes) = piece else { break };
+            *slot = IoSlice::new(bytes);
+            count += 1;
+        }
+        Pin::new(stream).poll_write_vectored(cx, &slices[..count])
+    }
+
     fn consume(&mut self, mut written: usize) {
         self.bytes -= written;
         while let Some(first) = self.pieces.front_mut() {
-            if written < first.len() {
-                first.advance(written);
+            let part = written.min(first.len());
+            self.memory_bytes -= part.min(first.memory_bytes());
+            if part < first.len() {
+                first.advance(part);
                 return;
             }
-            written -= first.len();
+            written -= part;
             self.pieces.pop_front();
         }
     }

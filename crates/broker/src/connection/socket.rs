@@ -79,7 +79,7 @@ impl<H: Handle> Socket<H> {
             self.active |= self.outbound.bytes() < unwritten;
             moved |= self.handle_frames();
             moved |= self.poll_read(cx);
-            let held = self.inbound.buffered() + self.pipeline.bytes() + self.outbound.bytes();
+            let held = self.inbound.buffered() + self.pipeline.bytes() + self.outbound.memory_bytes();
             if !self.share.set(held) {
                 return Poll::Ready(CloseReason::Crowded);
             }
@@ -148,7 +148,8 @@ impl<H: Handle> Socket<H> {
         if self.closing.is_some() || !self.pipeline.has_room() {
             return false;
         }
-        let Poll::Ready(read) = pin!(self.stream.read_buf(self.inbound.read_buffer())).poll(cx) else {
+        let Poll::Ready(read) = pin!(self.stream.read_buf(&mut self.inbound.read_buffer())).poll(cx) else {
+            self.inbound.release();
             return false;
         };
         self.active = true;

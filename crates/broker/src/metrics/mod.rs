@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use poruka_guarantee::Durability;
-use poruka_log::{Counter, Histogram, MICROS};
+use poruka_log::{Counter, Histogram, MICROS, Piece};
 use poruka_wire::{ApiKey, ErrorCode};
 
 pub(crate) use self::errors::Errors;
@@ -97,8 +97,21 @@ impl Classes {
 pub(crate) struct Sent([(u64, u64, u64); 3]);
 
 impl Sent {
+    /// Counts whole batches.
+    pub(crate) fn add(&mut self, class: Durability, piece: &Piece) {
+        match piece {
+            Piece::Memory(batches) => self.add_bytes(class, batches),
+            Piece::File(slice) => {
+                let sent = &mut self.0[index(class)];
+                sent.0 += slice.batches();
+                sent.1 += slice.records();
+                sent.2 += piece.len() as u64;
+            }
+        }
+    }
+
     /// Counts whole batches, one behind the other.
-    pub(crate) fn add(&mut self, class: Durability, batches: &Bytes) {
+    fn add_bytes(&mut self, class: Durability, batches: &Bytes) {
         // Where the length and the number of records stand in a batch (Kafka's message format v2).
         const LENGTH: std::ops::Range<usize> = 8..12;
         const COUNT: std::ops::Range<usize> = 57..61;
@@ -255,7 +268,7 @@ mod tests {
     fn bytes_that_are_no_batches_are_counted_as_bytes_and_end_the_walk() {
         let mut sent = Sent::default();
         for hostile in [vec![0xff; 200], vec![0; 60], Vec::new()] {
-            sent.add(Durability::Memory, &Bytes::from(hostile));
+            sent.add(Durability::Memory, &Bytes::from(hostile).into());
         }
         assert_eq!(sent.0[0], (0, 0, 260));
     }

@@ -136,3 +136,48 @@ fn offsets_are_found_by_time_and_by_name() {
         assert_eq!(client.list_offset("t", TIMESTAMP_EARLIEST).await.offset, 1);
     });
 }
+
+#[test]
+fn large_batches_come_out_of_their_file_as_they_went_in_between_small_ones_and_after_a_restart() {
+    run(async {
+        let mut node = Node::start().await;
+        let mut client = node.connect().await;
+        let values: Vec<String> =
+            (0..12).map(|n| n.to_string().repeat(if n % 3 == 0 { 300_000 } else { 30 })).collect();
+        for class in ["synced", "cached", "memory"] {
+            client.create(class, 1, &[("poruka.durability", class)]).await;
+            for value in &values {
+                client.produce(class, -1, batch(&[value])).await;
+            }
+        }
+        // The second round reads from the file what the first one has checked.
+        for round in 0..3 {
+            for class in ["synced", "cached", "memory"] {
+                if round > 0 && class == "memory" {
+                    continue;
+                }
+                let mut local = Local::new(&node.broker);
+                for bytes_max in [1, 700_000, 10_000_000] {
+                    let (mut found, mut inside) = (Vec::new(), Vec::new());
+                    while found.len() < values.len() {
+                        let mut request = fetch_request(class, found.len() as i64, 1, 1000);
+                        request.topics[0].partitions[0].partition_max_bytes = bytes_max;
+                        let mut response = client.call(12, &request).await;
+                        found.extend(values_of(&response.responses.remove(0).partitions.remove(0)));
+                        request.topics[0].partitions[0].fetch_offset = inside.len() as i64;
+                        let mut response = local.call(12, &request).await;
+                        inside.extend(values_of(&response.responses.remove(0).partitions.remove(0)));
+                    }
+                    let expected: Vec<&str> = values.iter().map(String::as_str).collect();
+                    assert!(found == numbered(0, &expected), "{class}, at most {bytes_max} bytes");
+                    assert!(inside == found, "{class}, at most {bytes_max} bytes, in the process");
+                }
+            }
+            if round == 0 {
+                node.broker.close().await;
+                node = node.reopen().await;
+                client = node.connect().await;
+            }
+        }
+    });
+}

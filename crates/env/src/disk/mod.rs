@@ -96,6 +96,18 @@ pub trait DiskFile: Send + Sync {
     /// Cuts the file, or grows it with zeros.
     fn set_len(&self, len: u64) -> io::Result<()>;
 
+    /// The operating system's file behind it, if there is one: for the calls that move bytes inside the system.
+    fn system_file(&self) -> Option<&std::fs::File> {
+        None
+    }
+
+    /// Exactly `count` bytes from `at`; `UnexpectedEof` when the file ends first.
+    fn read_range(&self, at: u64, count: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        self.read_exact_at(&mut bytes, at)?;
+        Ok(bytes)
+    }
+
     /// Fills `into` from `at`; `UnexpectedEof` when the file ends first.
     fn read_exact_at(&self, into: &mut [u8], at: u64) -> io::Result<()> {
         let mut done = 0;

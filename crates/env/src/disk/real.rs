@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use rustix::buffer::spare_capacity;
+
 use super::{Disk, DiskFile, DiskLock, LockError, OpenMode};
 
 /// Slices that one `pwritev` takes (IOV_MAX on Linux and macOS).
@@ -165,5 +167,24 @@ impl DiskFile for RealFile {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.file.set_len(len)
+    }
+
+    fn read_range(&self, at: u64, count: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(count);
+        while bytes.len() < count {
+            let place = at + bytes.len() as u64;
+            // The vector may have got more room than was asked for; what is read too much is cut below.
+            match rustix::io::pread(&self.file, spare_capacity(&mut bytes), place) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        bytes.truncate(count);
+        Ok(bytes)
+    }
+
+    fn system_file(&self) -> Option<&File> {
+        Some(&self.file)
     }
 }

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::net::Network;
 use crate::mono::Mono;
+use crate::net::Stream;
 
 /// Bytes that may be under way in one direction before the writer has to wait.
 const WINDOW_BYTES_MAX: usize = 256 * 1024;
@@ -157,6 +158,8 @@ impl AsyncWrite for SimStream {
         Poll::Ready(Ok(()))
     }
 }
+
+impl Stream for SimStream {}
 
 impl Drop for SimStream {
     fn drop(&mut self) {

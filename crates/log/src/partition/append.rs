@@ -22,6 +22,9 @@ use crate::segment::Segment;
 /// First reservation of a Cached partition, in offsets. Each one that is used up doubles the next.
 const RESERVE_OFFSETS_MIN: i64 = 1 << 14;
 const RESERVE_OFFSETS_MAX: i64 = 1 << 22;
+/// A larger batch is not kept in memory: the system sends it from its page cache for less, and its buffer is free for the
+/// next request while it is still in the processor's cache.
+const TAIL_BATCH_BYTES_MAX: usize = 16 << 10;
 
 /// Who sends a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,11 +83,10 @@ impl PartitionLog {
         let epoch = inner.epochs.current();
         (head.base_offset, head.leader_epoch) = (inner.end, epoch);
         batch::assign(&mut batch, head.base_offset, epoch);
-        let batch = batch.freeze();
         match self.class {
-            Class::Memory => self.append_memory(inner, &head, batch),
-            Class::Cached => self.append_cached(inner, &head, batch)?,
-            Class::Synced => self.append_synced(inner, &head, batch)?,
+            Class::Memory => self.append_memory(inner, &head, &batch),
+            Class::Cached => self.append_cached(inner, &head, &batch)?,
+            Class::Synced => self.append_synced(inner, &head, &batch)?,
         }
         let (base_offset, last_offset, timestamp) =
             (head.base_offset, head.last_offset(), head.max_timestamp);
@@ -92,7 +94,7 @@ impl PartitionLog {
         Ok(Appended { base_offset, last_offset, timestamp, duplicate: false, durable })
     }
 
-    fn append_memory(&self, inner: &mut Inner, head: &Head, batch: Bytes) {
+    fn append_memory(&self, inner: &mut Inner, head: &Head, batch: &[u8]) {
         if head.max_timestamp > inner.memory_max_timestamp.0 {
             inner.memory_max_timestamp = (head.max_timestamp, head.last_offset());
         }
@@ -111,13 +113,12 @@ impl PartitionLog {
         self.progress.visible(inner.end);
     }
 
-    fn append_cached(&self, inner: &mut Inner, head: &Head, batch: Bytes) -> Result<(), AppendError> {
+    fn append_cached(&self, inner: &mut Inner, head: &Head, batch: &[u8]) -> Result<(), AppendError> {
         self.reserve(inner, head.next_offset())?;
-        self.write(inner, head, &batch)?;
-        let bytes = batch.len() as u64;
+        self.write(inner, head, batch)?;
         note(inner, head, batch);
         self.progress.appended(inner.end);
-        self.context.cached_appended(bytes);
+        self.context.cached_appended(batch.len() as u64);
         Ok(())
     }
 
@@ -140,13 +141,13 @@ impl PartitionLog {
         }
     }
 
-    fn append_synced(&self, inner: &mut Inner, head: &Head, batch: Bytes) -> Result<(), AppendError> {
-        let place = self.write(inner, head, &batch)?;
+    fn append_synced(&self, inner: &mut Inner, head: &Head, batch: &[u8]) -> Result<(), AppendError> {
+        let place = self.write(inner, head, batch)?;
         let Some(segment) = inner.files.as_ref().and_then(|files| files.active.as_ref()) else {
             return Err(StorageError::Closed.into());
         };
         let segment = segment.file().ok_or(StorageError::Closed)?;
-        let append = journal::Append { partition: self.id, place, batch: &batch, segment };
+        let append = journal::Append { partition: self.id, place, batch, segment };
         let told = Told::Visible(Arc::clone(&self.progress), head.next_offset());
         let appended = self.context.journal.append(append, &mut inner.hint, told);
         if appended.map_err(StorageError::from)? {
@@ -158,7 +159,7 @@ impl PartitionLog {
 
     /// Writes the batch at the end of the active segment, which is rolled first when the batch does not fit. The
     /// segment's length is not moved yet.
-    fn write(&self, inner: &mut Inner, head: &Head, batch: &Bytes) -> Result<Place, StorageError> {
+    fn write(&self, inner: &mut Inner, head: &Head, batch: &[u8]) -> Result<Place, StorageError> {
         let disk = self.context.disk();
         let Some(files) = &mut inner.files else { return Err(StorageError::Closed) };
         let config = &inner.config;
@@ -185,7 +186,7 @@ impl PartitionLog {
 }
 
 /// The last step: everything that cannot fail.
-fn note(inner: &mut Inner, head: &Head, batch: Bytes) {
+fn note(inner: &mut Inner, head: &Head, batch: &[u8]) {
     if let Some(active) = inner.files.as_mut().and_then(|files| files.active.as_mut()) {
         active.appended(head, inner.config.index_interval_bytes);
     }
@@ -194,7 +195,12 @@ fn note(inner: &mut Inner, head: &Head, batch: Bytes) {
     }
     inner.epochs.note(head.leader_epoch, head.base_offset);
     inner.end = head.next_offset();
-    inner.tail.push(head.base_offset, inner.end, batch);
+    if inner.files.is_some() && batch.len() > TAIL_BATCH_BYTES_MAX {
+        inner.tail.clear();
+    } else {
+        // A copy: the bytes are part of a request, which must not be kept alive with all that is in it.
+        inner.tail.push(head.base_offset, inner.end, Bytes::copy_from_slice(batch));
+    }
 }
 
 fn check_producer(inner: &Inner, head: &Head) -> Result<Verdict, AppendError> {
@@ -206,7 +212,7 @@ fn check_producer(inner: &Inner, head: &Head) -> Result<Verdict, AppendError> {
     })
 }
 
-/// The bytes for us alone. A slice of a request that others hold too is copied: it would keep the whole request alive.
+/// The bytes for us alone: as they are when nobody else holds them, else a copy.
 fn owned(batch: Bytes) -> BytesMut {
     batch.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]))
 }

@@ -1,6 +1,7 @@
 //! Where in a partition's files an offset or a moment is to be looked for.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use poruka_env::Disk;
@@ -17,6 +18,8 @@ pub(super) struct Region {
     pub(super) base: i64,
     pub(super) from: u32,
     pub(super) until: u32,
+    /// What of the segment has not been compared with its checksums yet.
+    pub(super) unchecked: Range<u32>,
     /// The offset after the segment's last batch.
     pub(super) end: i64,
     /// Of the partition's compacted segments, when the region was looked up.
@@ -45,7 +48,8 @@ impl Region {
 
     fn new(segment: &Segment, disk: &dyn Disk, from: u32, generation: u64) -> io::Result<Region> {
         let file = segment.open(disk)?;
-        Ok(Region { file, base: segment.base(), from, until: segment.len(), end: segment.end(), generation })
+        let (until, unchecked) = (segment.len(), segment.unchecked());
+        Ok(Region { file, base: segment.base(), from, until, unchecked, end: segment.end(), generation })
     }
 }
 
@@ -100,6 +104,16 @@ impl Inner {
         if region.generation == self.cleaned.generation {
             self.resume.rotate_right(1);
             self.resume[0] = (offset, region.base, position);
+        }
+    }
+
+    /// A part of the region's segment was compared with its checksums.
+    pub(super) fn checked(&mut self, region: &Region, part: Range<u32>) {
+        let Some(files) = self.files.as_mut().filter(|_| region.generation == self.cleaned.generation) else {
+            return;
+        };
+        if let Some(segment) = files.all_mut().find(|segment| segment.base() == region.base) {
+            segment.checked(part);
         }
     }
 

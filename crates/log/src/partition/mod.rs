@@ -12,6 +12,7 @@ pub(crate) mod recover;
 pub(crate) mod replaced;
 mod retain;
 pub(crate) mod salvage;
+mod slice;
 pub(crate) mod snapshot;
 pub(crate) mod trim;
 
@@ -23,6 +24,8 @@ use tokio::sync::watch;
 
 pub use self::append::{Appended, Origin};
 pub use self::read::Read;
+pub(crate) use self::slice::checked;
+pub use self::slice::{FileSlice, Piece};
 
 use crate::checkpoint::PartitionRecord;
 use crate::config::{Class, PartitionKey, SegmentConfig};

@@ -1,14 +1,16 @@
 //! The way out: whole batches below the high watermark, from the hot tail or by `pread`.
 //!
-//! Batches that come from a file are checked against their checksums, so that damage in a segment is told by name
-//! (file, position) instead of reaching a consumer.
+//! Batches of a file that this process has not seen yet are checked against their checksums, so that damage in a segment is
+//! told by name (file, position) instead of reaching a consumer. Large ones that need no check stay in the file (`slice`).
 
 use std::io;
+use std::ops::Range;
 
 use bytes::Bytes;
 
 use super::PartitionLog;
 use super::locate::Region;
+use super::slice::Piece;
 use crate::batch::{HEADER_BYTES, Head};
 use crate::error::ReadError;
 use crate::records::first_record_at;
@@ -23,9 +25,9 @@ const READ_BYTES_MAX: usize = 16 << 20;
 
 /// What a read found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Read {
+pub struct Read<T = Bytes> {
     /// Whole batches, in order; each element holds one or more. The first batch may begin before the offset asked for.
-    pub records: Vec<Bytes>,
+    pub records: Vec<T>,
     /// Readers see records below this offset only.
     pub high_watermark: i64,
     /// Readers of committed records see records below this offset only.
@@ -48,6 +50,18 @@ impl PartitionLog {
     /// # Errors
     /// See [`ReadError`].
     pub fn read(&self, from: i64, bytes_max: usize, at_least_one: bool) -> Result<Read, ReadError> {
+        let Read { records, high_watermark, last_stable_offset, log_start } =
+            self.find(from, bytes_max, at_least_one)?;
+        let read: io::Result<Vec<Bytes>> = records.into_iter().map(Piece::into_bytes).collect();
+        let records = read.map_err(|error| ReadError::Io { file: self.dir.clone(), error })?;
+        Ok(Read { records, high_watermark, last_stable_offset, log_start })
+    }
+
+    /// As [`PartitionLog::read`], but large batches are left where they are.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn find(&self, from: i64, bytes_max: usize, at_least_one: bool) -> Result<Read<Piece>, ReadError> {
         let marks = self.progress.marks();
         let (high_watermark, log_start) = (marks.high_watermark, marks.log_start);
         if from < log_start || from > high_watermark {
@@ -64,7 +78,7 @@ impl PartitionLog {
             let region = {
                 let mut inner = self.lock();
                 if let Some(records) = inner.tail.read(offset, high_watermark, bytes_max, at_least_one) {
-                    read.records = records;
+                    read.records = records.into_iter().map(Piece::Memory).collect();
                     return Ok(read);
                 }
                 let region = inner.locate(self.context.disk(), offset);
@@ -72,12 +86,18 @@ impl PartitionLog {
             };
             let Some(region) = region else { return Ok(read) };
             let wanted = Wanted { from: offset, until: high_watermark, bytes_max, at_least_one };
-            let found = wanted.read(&region)?;
+            let found = match wanted.slice(&region)? {
+                Some(sliced) => sliced,
+                None => wanted.read(&region)?,
+            };
             if let Some((next, position)) = found.resume {
                 self.lock().remember(next, &region, position);
             }
-            if !found.records.is_empty() || found.stopped || region.end <= offset {
-                read.records.extend((!found.records.is_empty()).then_some(found.records));
+            if !found.checked.is_empty() && !region.unchecked.is_empty() {
+                self.lock().checked(&region, found.checked.clone());
+            }
+            if found.records.is_some() || found.stopped || region.end <= offset {
+                read.records.extend(found.records);
                 return Ok(read);
             }
             offset = region.end;
@@ -163,20 +183,22 @@ fn search_time(
     }
 }
 
-struct Wanted {
-    from: i64,
-    until: i64,
-    bytes_max: usize,
-    at_least_one: bool,
+pub(super) struct Wanted {
+    pub(super) from: i64,
+    pub(super) until: i64,
+    pub(super) bytes_max: usize,
+    pub(super) at_least_one: bool,
 }
 
 #[derive(Default)]
-struct Found {
-    records: Bytes,
+pub(super) struct Found {
+    pub(super) records: Option<Piece>,
     /// There is more in the segment, but not for this read.
-    stopped: bool,
+    pub(super) stopped: bool,
     /// Where to go on: (offset, position).
-    resume: Option<(i64, u32)>,
+    pub(super) resume: Option<(i64, u32)>,
+    /// What was compared with its checksums on the way.
+    pub(super) checked: Range<u32>,
 }
 
 impl Wanted {
@@ -195,9 +217,9 @@ impl Wanted {
     }
 
     fn chunk(&self, region: &Region, at: u32, size: usize) -> Result<Bytes, ReadError> {
-        let mut chunk = vec![0; size.min((region.until - at) as usize)];
-        match region.file.file().read_exact_at(&mut chunk, u64::from(at)) {
-            Ok(()) => Ok(chunk.into()),
+        let size = size.min((region.until - at) as usize);
+        match region.file.file().read_range(u64::from(at), size) {
+            Ok(chunk) => Ok(chunk.into()),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(damaged(region, at)),
             Err(error) => Err(ReadError::Io { file: region.file.path().to_owned(), error }),
         }
@@ -261,8 +283,15 @@ impl Wanted {
         next: i64,
         region: &Region,
     ) -> Taken {
-        let resume = (end > start && place < region.until).then_some((next, place));
-        Taken::Found(Found { records: chunk.slice(start..end), stopped: true, resume })
+        if end == start {
+            return Taken::Found(Found { stopped: true, ..Found::default() });
+        }
+        Taken::Found(Found {
+            records: Some(Piece::Memory(chunk.slice(start..end))),
+            stopped: true,
+            resume: (place < region.until).then_some((next, place)),
+            checked: place - (end - start) as u32..place,
+        })
     }
 }
 
@@ -271,6 +300,6 @@ enum Taken {
     GoOn { at: u32, size: usize },
 }
 
-fn damaged(region: &Region, at: u32) -> ReadError {
+pub(super) fn damaged(region: &Region, at: u32) -> ReadError {
     ReadError::Damaged { file: region.file.path().to_owned(), at: u64::from(at) }
 }

@@ -2,7 +2,7 @@
 
 use crate::common::{Stamp, batch, body, read_all, small, spec};
 use poruka_env::Env;
-use poruka_log::{Class, LogConfig, LogEngine, OpenError, Origin, StateLog};
+use poruka_log::{Class, LogConfig, LogEngine, OpenError, Origin, Piece, ReadError, StateLog};
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
@@ -201,5 +201,47 @@ fn many_threads_at_once_keep_each_producers_order_over_rolls_checkpoints_and_lap
             }
         }
         engine.close().await;
+    });
+}
+
+#[test]
+fn a_large_batch_stays_in_its_file_once_it_is_checked_and_damage_is_told_before() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("data");
+    let is_sliced = |pieces: &[Piece]| matches!(pieces, [Piece::File(_)]);
+    let sent: Vec<_> = (0..3_u8).map(|n| batch(&[n; 40_000], 2, 0, None)).collect();
+    runtime().block_on(async {
+        let (engine, _) = LogEngine::open(Env::real(), &root, LogConfig::default()).expect("open");
+        let log = engine.create(spec("t", 1, Class::Cached)).expect("create");
+        for batch in &sent {
+            log.append(batch.clone(), Origin::Client).expect("append");
+        }
+        log.wait_durable(log.ticket_of_end()).await.expect("visible");
+        let found = log.find(0, 1 << 20, true).expect("found").records;
+        assert!(is_sliced(&found), "what this process wrote needs no checking");
+        engine.close().await;
+        drop((log, engine));
+        for flips in [false, true] {
+            let (engine, _) = LogEngine::open(Env::real(), &root, LogConfig::default()).expect("open again");
+            let log = engine.all().remove(0);
+            if flips {
+                let path = root.join("topics/t-0/00000000000000000000.log");
+                let mut bytes = std::fs::read(&path).expect("the segment");
+                bytes[sent[0].len() + 1000] ^= 1;
+                std::fs::write(&path, bytes).expect("written");
+                assert!(log.find(0, sent[0].len(), true).is_ok(), "the first batch is whole");
+                let told = log.find(2, 1 << 20, true);
+                let at_second = sent[0].len() as u64;
+                assert!(matches!(told, Err(ReadError::Damaged { at, .. }) if at == at_second), "{told:?}");
+            } else {
+                let first = log.find(0, 1 << 20, true).expect("found").records;
+                assert!(!is_sliced(&first), "it was not checked since the start");
+                let second = log.find(0, 1 << 20, true).expect("found").records;
+                assert!(is_sliced(&second));
+                let all: Vec<_> = read_all(&log, 1 << 20).into_iter().map(|seen| seen.body).collect();
+                assert_eq!(all, sent.iter().map(body).collect::<Vec<_>>());
+            }
+            engine.close().await;
+        }
     });
 }

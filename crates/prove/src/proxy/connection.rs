@@ -326,7 +326,7 @@ pub(crate) async fn next_frame(decoder: &mut FrameDecoder, from: &mut Reader) ->
         if let Some(frame) = decoder.next().map_err(io::Error::other)? {
             return Ok(Some(frame));
         }
-        if from.read_buf(decoder.read_buffer()).await? == 0 {
+        if from.read_buf(&mut decoder.read_buffer()).await? == 0 {
             return Ok(None);
         }
     }

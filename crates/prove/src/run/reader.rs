@@ -119,7 +119,7 @@ impl Reader<'_> {
                 if let Some(frame) = self.decoder.next().map_err(io::Error::other)? {
                     return Ok::<Bytes, io::Error>(frame);
                 }
-                if self.stream.read_buf(self.decoder.read_buffer()).await? == 0 {
+                if self.stream.read_buf(&mut self.decoder.read_buffer()).await? == 0 {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
             }

@@ -1,17 +1,22 @@
 //! Cuts a stream of bytes into frames, without I/O: push what arrived, take frames until there is none.
 //!
 //! Fault model: the peer is anyone. A size is believed only as bytes arrive for it, so a connection that claims
-//! 100 MiB and sends nothing holds one read buffer. HTTP and TLS are recognised by their first bytes, since a wrong port
+//! 100 MiB and sends nothing holds one read buffer. A small frame is copied out of the read buffer, which is used
+//! again; a large one is read into a buffer of its own and given away with it, so that it is copied nowhere and its owner
+//! may write into it. HTTP and TLS are recognised by their first bytes, since a wrong port
 //! is the usual mistake and "invalid size 1195725856" helps nobody.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::buf::Limit;
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::{FRAME_BYTES_MAX, SIZE_BYTES};
 
-/// Least free room that [`FrameDecoder::read_buffer`] offers, in bytes.
+/// Least free room that [`FrameDecoder::read_buffer`] offers before the size of the frame is known, in bytes.
 pub const READ_BYTES_MIN: usize = 4 * 1024;
-/// Most room that [`FrameDecoder::read_buffer`] adds at a time, in bytes, however large the frame says it is.
-pub const READ_BYTES_MAX: usize = 256 * 1024;
+/// A frame of at least this size gets a buffer of its own, in bytes.
+pub const OWN_BUFFER_BYTES_MIN: usize = 16 * 1024;
+/// The buffer of a large frame is at most this many times what has arrived of it, however large it says it is.
+pub const READ_AHEAD_FACTOR_MAX: usize = 16;
 
 /// Why a stream cannot be cut into frames. What to do: close the connection; nothing after this can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,19 +70,34 @@ impl FrameDecoder {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Where a read can put bytes directly: there is room for [`READ_BYTES_MIN`] at least, and for the rest of the
-    /// current frame up to [`READ_BYTES_MAX`].
-    pub fn read_buffer(&mut self) -> &mut BytesMut {
-        let missing = self
-            .size()
-            .ok()
-            .flatten()
-            .map_or(0, |size| (SIZE_BYTES + size).saturating_sub(self.buffer.len()));
-        let room = self.buffer.capacity() - self.buffer.len();
-        if room < missing.clamp(READ_BYTES_MIN, READ_BYTES_MAX) {
-            self.buffer.reserve(missing.clamp(READ_BYTES_MIN, READ_BYTES_MAX));
+    /// Where a read can put bytes directly. There is always room; of a large frame, never for more than its rest, so
+    /// that its buffer holds nothing else.
+    pub fn read_buffer(&mut self) -> Limit<&mut BytesMut> {
+        let (held, capacity) = (self.buffer.len(), self.buffer.capacity());
+        match self.size().ok().flatten().map(|size| SIZE_BYTES + size) {
+            Some(whole) if whole >= OWN_BUFFER_BYTES_MIN && whole > held => {
+                if capacity == held {
+                    let mut larger = BytesMut::with_capacity(whole.min(held * READ_AHEAD_FACTOR_MAX));
+                    larger.extend_from_slice(&self.buffer);
+                    self.buffer = larger;
+                }
+                let room = self.buffer.capacity() - held;
+                (&mut self.buffer).limit(room.min(whole - held))
+            }
+            whole => {
+                let missing = whole.unwrap_or(0).saturating_sub(held);
+                self.buffer.reserve(missing.max(READ_BYTES_MIN));
+                let room = self.buffer.capacity() - held;
+                (&mut self.buffer).limit(room)
+            }
         }
-        &mut self.buffer
+    }
+
+    /// Gives the read buffer back to the system when nothing is in it: a connection that is silent holds none.
+    pub fn release(&mut self) {
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
+        }
     }
 
     /// Bytes that wait for the rest of their frame.
@@ -97,8 +117,19 @@ impl FrameDecoder {
         let size = self.size().inspect_err(|error| self.failed = Some(*error))?;
         let Some(size) = size.filter(|size| self.buffer.len() - SIZE_BYTES >= *size) else { return Ok(None) };
         self.greeted = true;
-        self.buffer.advance(SIZE_BYTES);
-        Ok(Some(self.buffer.split_to(size).freeze()))
+        let whole = SIZE_BYTES + size;
+        if size < OWN_BUFFER_BYTES_MIN {
+            let frame = Bytes::copy_from_slice(&self.buffer[SIZE_BYTES..whole]);
+            self.buffer.advance(whole);
+            return Ok(Some(frame));
+        }
+        let mut frame = if self.buffer.len() == whole {
+            std::mem::take(&mut self.buffer)
+        } else {
+            self.buffer.split_to(whole)
+        };
+        frame.advance(SIZE_BYTES);
+        Ok(Some(frame.freeze()))
     }
 
     /// The size of the current frame, once its four bytes are there.
@@ -167,11 +198,41 @@ mod tests {
         }
     }
 
+    /// What a socket does: puts bytes where the decoder wants them. Returns how many it took.
+    fn arrive(decoder: &mut FrameDecoder, bytes: &[u8]) -> usize {
+        let mut room = decoder.read_buffer();
+        let taken = room.remaining_mut().min(bytes.len());
+        room.put_slice(&bytes[..taken]);
+        taken
+    }
+
     #[test]
     fn a_size_is_not_believed_before_its_bytes_arrive() {
         let mut decoder = FrameDecoder::default();
-        decoder.push(&(FRAME_BYTES_MAX as i32).to_be_bytes());
-        assert_eq!(decoder.next(), Ok(None));
-        assert!(decoder.read_buffer().capacity() <= 2 * READ_BYTES_MAX);
+        let bytes = [&(FRAME_BYTES_MAX as i32).to_be_bytes()[..], &[0; 300_000]].concat();
+        let mut arrived = 0;
+        while arrived < bytes.len() {
+            arrived += arrive(&mut decoder, &bytes[arrived..]);
+            assert_eq!(decoder.next(), Ok(None));
+            decoder.read_buffer();
+            assert!(decoder.buffer.capacity() <= READ_BYTES_MIN.max(arrived * READ_AHEAD_FACTOR_MAX));
+        }
+    }
+
+    #[test]
+    fn a_large_frame_is_its_owners_alone_and_what_follows_is_not_lost() {
+        let body: Vec<u8> = (0..200_000).map(|n| n as u8).collect();
+        let large = [&(body.len() as i32).to_be_bytes()[..], &body].concat();
+        let stream = [&large[..], &[0, 0, 0, 1, 7], &large].concat();
+        let (mut decoder, mut at, mut frames) = (FrameDecoder::default(), 0, Vec::new());
+        while at < stream.len() {
+            at += arrive(&mut decoder, &stream[at..]);
+            while let Some(frame) = decoder.next().unwrap() {
+                frames.push(frame.try_into_mut().expect("nobody else holds it"));
+            }
+        }
+        decoder.release();
+        assert_eq!(decoder.buffer.capacity(), 0);
+        assert_eq!(frames, [&body[..], &[7], &body]);
     }
 }

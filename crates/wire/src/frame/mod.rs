@@ -9,7 +9,7 @@ mod decoder;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-pub use decoder::{FrameDecoder, FrameError, READ_BYTES_MAX, READ_BYTES_MIN};
+pub use decoder::{FrameDecoder, FrameError, OWN_BUFFER_BYTES_MIN, READ_AHEAD_FACTOR_MAX, READ_BYTES_MIN};
 
 use crate::{
     ApiKey, DecodeError, EncodeError, EncodeErrorKind, Message, Reader, Request, Str, Writer,

@@ -1,7 +1,7 @@
 //! Fuzz targets: each takes any bytes and panics if a promise is broken. They run as ordinary tests (`main.rs`) and
 //! under a fuzzer (`fuzz/` at the root of the repository), which includes this file as it is.
 
-use poruka_wire::frame::{self, FrameDecoder, FrameError, READ_BYTES_MAX};
+use poruka_wire::frame::{self, FrameDecoder, FrameError, OWN_BUFFER_BYTES_MIN, READ_AHEAD_FACTOR_MAX};
 use poruka_wire::records::{
     self, BatchBuilder, BatchError, BatchInfo, Compression, HEADER_BYTES, Header, Limits, Origin, Record,
 };
@@ -49,10 +49,14 @@ fn cut(stream: &[u8], mut next: impl FnMut(usize) -> usize) -> (Vec<Bytes>, Opti
         if rest.is_empty() {
             return (frames, None);
         }
-        let (now, later) = rest.split_at(next(rest.len()));
         let room = decoder.read_buffer();
-        assert!(room.capacity() <= 2 * stream.len() + 2 * READ_BYTES_MAX, "{} bytes", room.capacity());
-        room.extend_from_slice(now);
+        let capacity = room.get_ref().capacity();
+        assert!(
+            capacity <= READ_AHEAD_FACTOR_MAX * stream.len() + 4 * OWN_BUFFER_BYTES_MIN,
+            "{capacity} bytes"
+        );
+        let (now, later) = rest.split_at(next(rest.len()).min(room.limit()));
+        room.into_inner().extend_from_slice(now);
         rest = later;
     }
 }
