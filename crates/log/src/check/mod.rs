@@ -11,6 +11,7 @@
 mod commit;
 mod examine;
 mod journal;
+mod outcome;
 mod overlay;
 mod rope;
 mod segment;

@@ -6,6 +6,7 @@
 //! in a new leader epoch, behind a control batch that ends the gap. Sealed segments are never scanned.
 //! Assumes S1, S2 and S3; every step may be repeated after a crash in its middle.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use bytes::{BufMut, BytesMut};
@@ -142,6 +143,12 @@ impl<'a> Recovering<'a> {
         let read = disk
             .open(&path, OpenMode::Read)
             .and_then(|file| file.read_exact_at(&mut bytes, u64::from(place.position)));
+        if let Err(error) = &read
+            && !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof)
+        {
+            // Whether the bytes are there is not known: to call them torn could cost what was acknowledged.
+            return read.map(|()| Applied::Good).map_err(at(path));
+        }
         let head = Head::read(&bytes).filter(|head| head.size == bytes.len());
         match (read, head) {
             (Ok(()), Some(head)) if crc32c(&bytes) == crc => {
@@ -381,7 +388,7 @@ fn check_length(disk: &dyn Disk, segment: &Segment) -> Result<(), OpenError> {
     let len = match disk.open(&path, OpenMode::Read) {
         Ok(file) => file.len().map_err(at(&path))?,
         // Nothing was ever proven to be in it, its name neither.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && segment.len() == 0 => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound && segment.len() == 0 => return Ok(()),
         Err(error) => return Err(at(path)(error)),
     };
     if len < u64::from(segment.len()) {
