@@ -71,12 +71,14 @@ impl<H: Handle> Socket<H> {
         self.poll_idle(cx);
         loop {
             let mut moved = self.take_outcomes(cx);
-            let unwritten = self.outbound.bytes();
+            let (unwritten, had_room) = (self.outbound.bytes(), self.outbound.has_room());
             match self.outbound.poll_write(&mut *self.stream, cx) {
                 Poll::Ready(Err(error)) => return Poll::Ready(CloseReason::Socket(error.to_string())),
                 Poll::Ready(Ok(())) | Poll::Pending => {}
             }
             self.active |= self.outbound.bytes() < unwritten;
+            // Responses that waited for this room wake nobody: they are ready already.
+            moved |= !had_room && self.outbound.has_room();
             moved |= self.handle_frames();
             moved |= self.poll_read(cx);
             let held = self.inbound.buffered() + self.pipeline.bytes() + self.outbound.memory_bytes();

@@ -57,7 +57,6 @@ impl Told {
 #[derive(Debug, Clone, Copy)]
 struct Standing {
     durable: u64,
-    backlog_bytes: usize,
     poisoned: bool,
 }
 
@@ -117,7 +116,7 @@ impl Journal {
         checkpoint: Arc<crate::doorbell::Doorbell>,
     ) -> Self {
         let state = JournalState::new(shape, position);
-        let standing = Standing { durable: state.durable_index(), backlog_bytes: 0, poisoned: false };
+        let standing = Standing { durable: state.durable_index(), poisoned: false };
         Self {
             core: Mutex::new(Core { state, idle: false, stopping: false, finished: false }),
             work: Condvar::new(),
@@ -212,11 +211,20 @@ impl Journal {
 
     /// Waits until the backlog is small enough for another append.
     pub(crate) async fn room(&self) {
+        // Watching starts before looking. What is published tells when to look again, and no more: it is as old as the
+        // last group, and a disk that takes long is just when the backlog grows.
         let mut standing = self.standing.subscribe();
-        // The sender lives as long as `self`; it cannot go away during the wait.
-        let _ = standing
-            .wait_for(|standing| standing.poisoned || standing.backlog_bytes < BACKLOG_BYTES_MAX)
-            .await;
+        while self.is_crowded() {
+            // The sender lives as long as `self`; it cannot go away during the wait.
+            if standing.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn is_crowded(&self) -> bool {
+        let core = self.core();
+        !core.state.is_poisoned() && core.state.backlog_bytes() >= BACKLOG_BYTES_MAX
     }
 
     pub(crate) fn is_poisoned(&self) -> bool {
@@ -339,11 +347,7 @@ impl Journal {
     fn group_done(&self, group: Group<Arc<SegmentFile>>) {
         let mut core = self.core();
         let done = core.state.group_done(group.bytes);
-        let standing = Standing {
-            durable: done.index,
-            backlog_bytes: core.state.backlog_bytes(),
-            poisoned: core.state.is_poisoned(),
-        };
+        let standing = Standing { durable: done.index, poisoned: core.state.is_poisoned() };
         let wants_checkpoint = core.state.laps_since_checkpoint() > 0;
         drop(core);
         for told in done.touched {
@@ -382,7 +386,7 @@ impl Journal {
         for told in lost {
             told.failed();
         }
-        self.standing.send_replace(Standing { durable, backlog_bytes: 0, poisoned: true });
+        self.standing.send_replace(Standing { durable, poisoned: true });
         self.durable.notify_all();
     }
 

@@ -250,6 +250,27 @@ fn offsets_of_a_group_in_use_do_not_expire() {
 }
 
 #[test]
+fn a_live_consumer_group_keeps_offsets_of_the_topics_that_it_reads_and_no_others() {
+    let mut world = World::new();
+    world.config.offsets_retention_ms = 20_000;
+    world.config.offsets_retention_check_interval_ms = 1_000;
+    world.restart();
+    // A consumer that subscribes to topic b; the offset is one of topic a.
+    let mut subscriber = join("");
+    subscriber.protocols[0].metadata = bytes::Bytes::from_static(&[0, 0, 0, 0, 0, 1, 0, 1, b'b']);
+    let joined: poruka_wire::api::JoinGroupResponse = world.call(3, subscriber);
+    let token = world.sync(&joined.member_id, joined.generation_id, &[]);
+    world.synced(token);
+    world.commit(&joined.member_id, joined.generation_id, 0, 5);
+    for round in 0..4 {
+        assert_eq!(world.committed(0), if round < 3 { 5 } else { -1 }, "after {} s", round * 9);
+        world.pass(9_000);
+        assert_eq!(world.heartbeat(&joined.member_id, joined.generation_id), ErrorCode::None);
+    }
+    assert!(!world.groups.state.groups.is_empty(), "the group is in use");
+}
+
+#[test]
 fn versions_2_to_4_bring_a_retention_time_of_their_own() {
     let mut world = World::new();
     let request = OffsetCommitRequest { retention_time_ms: 1_000, ..commit("", -1, 0, 5) };
