@@ -1,5 +1,5 @@
 //! Running other programs, each with a time bound, so that nothing hangs a run. They stay in our process group: Ctrl-C
-//! ends them with us.
+//! ends them with us. What takes too long is ended with everything that it started, by process id.
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
@@ -161,11 +161,38 @@ fn wait(child: &mut Child, bound: Duration, name: &str) -> Result<std::process::
     match ended {
         Some(status) => status.context(format!("wait for {name}")),
         None => {
+            // Looked up first: once the parent is gone, nobody can tell whose they were.
+            let started = descendants(child.id());
             drop(child.kill());
             drop(child.wait());
+            for pid in started {
+                // It may have ended by itself.
+                drop(signal(pid, "KILL"));
+            }
             Err(Failure::new(format!("{name}: killed, it took longer than {} s", bound.as_secs())))
         }
     }
+}
+
+/// The processes that a process started, and those that they started, as far as they are its descendants still.
+fn descendants(root: u32) -> Vec<u32> {
+    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let numbers = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let parent = |pid: u32| -> Option<u32> {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name may hold spaces and parentheses; the state and the parent follow the last one.
+        stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+    };
+    let parents: Vec<(u32, u32)> = numbers.filter_map(|pid| Some((pid, parent(pid)?))).collect();
+    let mut found = vec![root];
+    let mut next = 0;
+    while let Some(of) = found.get(next).copied() {
+        next += 1;
+        let children = parents.iter().filter(|(pid, parent)| *parent == of && !found.contains(pid));
+        let children: Vec<u32> = children.map(|(pid, _)| *pid).collect();
+        found.extend(children);
+    }
+    found.split_off(1)
 }
 
 fn how(status: std::process::ExitStatus) -> String {
@@ -191,4 +218,26 @@ fn describe(command: &Command) -> String {
     let arguments = command.get_args().map(|argument| argument.to_string_lossy());
     let line = std::iter::once(name.into()).chain(arguments).collect::<Vec<_>>().join(" ");
     if line.chars().count() > 140 { line.chars().take(140).chain("…".chars()).collect() } else { line }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_too_long_is_ended_with_what_it_started() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 300 & echo $!; wait"]).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("started");
+        let mut grandchild = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut grandchild).expect("its number");
+        let grandchild: u32 = grandchild.trim().parse().expect("a number");
+        assert_eq!(descendants(child.id()), [grandchild]);
+        assert!(wait(&mut child, Duration::from_millis(100), "sh").is_err());
+        let gone = || {
+            let stat = std::fs::read_to_string(format!("/proc/{grandchild}/stat")).unwrap_or_default();
+            (stat.is_empty() || stat.contains(") Z ")).then_some(())
+        };
+        assert!(clock::wait_for(Duration::from_secs(10), gone).is_some(), "process {grandchild} lives on");
+    }
 }

@@ -120,6 +120,45 @@ fn a_path_that_cannot_be_a_folder_is_not_called_damaged() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_place_where_nobody_may_make_a_folder_is_told_as_such() {
+    let error = fails(run(&mut serve("/proc/no-such/place", "127.0.0.1:0"), b""), 5);
+    assert!(error.contains("because: it is not there, and no folder can be made in its place"), "{error}");
+    assert!(!error.contains("restore"), "{error}");
+    // Refused to everybody, root too; some containers say read-only.
+    let error = fails(run(&mut serve("/sys/kernel/poruka", "127.0.0.1:0"), b""), 5);
+    assert!(error.contains("--data") && !error.contains("report this"), "{error}");
+}
+
+#[test]
+fn a_folder_of_a_later_release_is_left_to_that_release() {
+    let server = Server::start();
+    ok(server.run_with(&["produce", "orders", "--guarantee", "durable"], b"one\n"));
+    let data = server.data();
+    let _folder = server.end_and_keep();
+    let meta = data.join("meta");
+    let mut later = std::fs::read(&meta).unwrap();
+    later[8..12].copy_from_slice(&9u32.to_be_bytes());
+    let crc = crc32c(&later[..16]) ^ crc32c(&later[20..]).rotate_left(1);
+    later[16..20].copy_from_slice(&crc.to_be_bytes());
+    std::fs::write(&meta, &later).unwrap();
+    let said = fails(run(&mut serve(data.to_str().unwrap(), "127.0.0.1:0"), b""), 5);
+    assert!(said.contains("has format version 9"), "{said}");
+    assert!(said.contains("next: use the release that wrote it, or a newer one"), "{said}");
+    assert_eq!(std::fs::read(&meta).unwrap(), later, "nothing is changed");
+}
+
+/// CRC-32C, bit by bit: enough for one header.
+fn crc32c(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, byte| {
+        (0..8).fold(
+            crc ^ u32::from(*byte),
+            |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 },
+        )
+    })
+}
+
+#[test]
 fn a_wrong_address_is_a_wrong_argument() {
     let said = fails(run(poruka().args(["serve", "--advertise", "nowhere"]), b""), 2);
     assert!(said.contains("expected HOST:PORT"), "{said}");

@@ -35,7 +35,8 @@ pub(crate) struct Consume {
     place: Where,
     /// The topic.
     topic: String,
-    /// Read as a member of this consumer group; the broker keeps its positions.
+    /// Read as a member of this consumer group; the broker keeps its positions. Without --follow it ends when the group
+    /// has read what was there at the start, or after 5 s without a record, saying what is left.
     #[arg(long)]
     group: Option<String>,
     /// Where to start; a group starts there only where it has no position.
@@ -80,7 +81,7 @@ async fn read(bus: &Bus, command: &Consume, form: Form) -> Result<()> {
         return read_plainly(bus, command, form, &mut end).await;
     }
     let topic = open(bus, command).await?;
-    read_with_guarantee(&topic, command, form, &mut end).await
+    read_with_guarantee(bus, &topic, command, form, &mut end).await
 }
 
 /// The topic, which must exist: reading makes nothing.
@@ -138,6 +139,29 @@ impl End {
     fn seen(&mut self, partition: i32, next: i64) {
         if self.open.get(&partition).is_some_and(|end| next >= *end) {
             self.open.remove(&partition);
+        }
+    }
+
+    /// Notes what the group has read and committed, whichever member did.
+    async fn look_at_group(&mut self, bus: &Bus, command: &Consume) -> Result<()> {
+        let Some(group) = &command.group else { return Ok(()) };
+        let committed = Admin::new(bus.client()).group_offsets(&Str::from(group.as_str())).await;
+        for known in committed.map_err(connect::client)? {
+            if let Some(offset) = known.offset.filter(|_| known.at.topic == command.topic.as_str()) {
+                self.seen(known.at.partition, offset);
+            }
+        }
+        Ok(())
+    }
+
+    /// Says which partitions nobody read to the end: another member is slow, or no record is left there.
+    fn tell_what_is_left(&self) {
+        for (partition, end) in &self.open {
+            eprintln!(
+                "poruka: nothing came of partition {partition} for {} s, short of its end at {end}: another \
+                 member has it, or there is no record left",
+                QUIET_MAX.as_secs()
+            );
         }
     }
 
@@ -215,11 +239,21 @@ async fn next_event(consumer: &Consumer, end: &mut End, topic: &Str) -> Result<O
     }
 }
 
-/// How long a member that does not follow waits for its partitions, and then for records.
+/// How long a member that does not follow waits without a record: at first for its partitions, then for what is left.
 const JOIN_MAX: Duration = Duration::from_secs(15);
-const QUIET_MAX: Duration = Duration::from_secs(2);
+const QUIET_MAX: Duration = Duration::from_secs(5);
+/// How often it looks meanwhile whether other members have read the rest.
+const LOOK_AT_GROUP_EVERY: Duration = Duration::from_secs(1);
 
-async fn read_with_guarantee(topic: &Topic, command: &Consume, form: Form, end: &mut End) -> Result<()> {
+/// Reads as a member of a group, or with a promise. Without --follow it ends when every partition has been read to the
+/// end that it had at the start, by this member or, as the committed positions say, by others of the group.
+async fn read_with_guarantee(
+    bus: &Bus,
+    topic: &Topic,
+    command: &Consume,
+    form: Form,
+    end: &mut End,
+) -> Result<()> {
     let from = match command.from {
         Position::End => From::End,
         Position::Time(ms) => From::Timestamp(ms),
@@ -231,19 +265,26 @@ async fn read_with_guarantee(topic: &Topic, command: &Consume, form: Form, end: 
     };
     options = options.from(from);
     let mut consumer = topic.consumer_with(options).await.map_err(connect::consume)?;
-    let (mut left, mut quiet) = (Reader::Listens, JOIN_MAX);
+    let env = poruka_env::Env::real();
+    let (mut left, mut patience) = (Reader::Listens, env.now() + JOIN_MAX);
     while !end.reached(command) && left == Reader::Listens {
         let next = consumer.next();
         let batch = match command.follow {
             true => next.await,
-            // Other members may have the partitions, or offsets may be passed over: quiet is the end.
-            false => match poruka_env::Env::real().timeout(quiet, next).await {
+            false => match env.timeout(LOOK_AT_GROUP_EVERY, next).await {
                 Ok(batch) => batch,
-                Err(_) => break,
+                Err(_) if env.now() < patience => {
+                    end.look_at_group(bus, command).await?;
+                    continue;
+                }
+                Err(_) => {
+                    end.tell_what_is_left();
+                    break;
+                }
             },
         };
         let batch = batch.map_err(connect::consume)?;
-        quiet = QUIET_MAX;
+        patience = env.now() + QUIET_MAX;
         for notice in &batch.notices {
             eprintln!("poruka: {notice}");
         }

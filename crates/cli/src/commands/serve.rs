@@ -214,6 +214,10 @@ pub(crate) fn cannot_open_log(
         LogError::Io { error, .. } if error.kind() == std::io::ErrorKind::StorageFull => {
             problem.next("free some space; nothing that was acknowledged is lost")
         }
+        // Nothing of ours is missing where nothing has been yet.
+        LogError::Missing { .. } if !data.is_dir() => {
+            not_ours_to_mend(data, &std::io::Error::other("it is not there, and no folder can be made in its place"))
+        }
         _ if !data.is_dir() => not_ours_to_mend(data, told),
         LogError::Damaged { .. } | LogError::Missing { .. } => problem.next(format!(
             "keep the folder as it is; `poruka check {}` names everything that is damaged, and what a repair \

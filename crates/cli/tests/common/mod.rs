@@ -118,6 +118,13 @@ impl Server {
         (std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap()), data)
     }
 
+    /// Ends it cleanly; the folder stays.
+    pub(crate) fn end_and_keep(mut self) -> TempDir {
+        send_signal(self.pid(), "TERM");
+        self.child.wait().unwrap();
+        std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())
+    }
+
     /// Sends a signal and waits for the end; the exit code.
     pub(crate) fn end_with(mut self, signal: &str) -> Option<i32> {
         send_signal(self.pid(), signal);
