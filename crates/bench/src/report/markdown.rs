@@ -110,7 +110,7 @@ fn missed(report: &Report) -> String {
 }
 
 /// The figures of a case that are shown, with what they are.
-const SHOWN: [(&str, &str); 14] = [
+const SHOWN: [(&str, &str); 15] = [
     ("records_per_second", "records/s"),
     ("mb_per_second", "MB/s"),
     ("cpu_us_per_record", "broker CPU, µs/record"),
@@ -120,6 +120,7 @@ const SHOWN: [(&str, &str); 14] = [
     ("end_to_end_p50_ms", "end-to-end p50, ms"),
     ("end_to_end_p99_ms", "end-to-end p99, ms"),
     ("end_to_end_p999_ms", "end-to-end p99.9, ms"),
+    ("records_per_request", "records a request or answer"),
     ("late_p50_ms", "generator late p50, ms"),
     ("generator_cpu_us_per_record", "generator CPU, µs/record"),
     ("rss_mib", "RSS after, MiB"),
