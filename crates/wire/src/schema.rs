@@ -56,6 +56,13 @@ pub trait Request: Message {
 
 /// What a field's codec must know about the message around it.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    not(any(test, feature = "sample")),
+    expect(
+        unreachable_pub,
+        reason = "the signature of a public trait needs it, behind the feature `sample`"
+    )
+)]
 pub struct Cx {
     pub(crate) version: i16,
     pub(crate) flexible: bool,
