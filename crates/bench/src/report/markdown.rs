@@ -15,7 +15,7 @@ pub fn markdown(report: &Report) -> String {
     page.push_str(&machine(report));
     page.push_str("\n## Goals\n\n");
     page.push_str(&goals(report));
-    page.push_str("\n### What is missed, and why\n\n");
+    page.push_str("\n### What is missed, and what bounds it\n\n");
     page.push_str(&missed(report));
     page.push_str("\n## Every case\n\n");
     page.push_str(&cases(report));
