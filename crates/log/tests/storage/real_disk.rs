@@ -2,7 +2,9 @@
 
 use crate::common::{Stamp, batch, body, read_all, small, spec};
 use poruka_env::Env;
-use poruka_log::{Class, LogConfig, LogEngine, OpenError, Origin, Piece, ReadError, StateLog};
+use poruka_log::{
+    Class, LogConfig, LogEngine, LogSpec, OpenError, Origin, Piece, ReadError, SegmentConfig, StateLog,
+};
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
@@ -212,7 +214,8 @@ fn a_large_batch_stays_in_its_file_once_it_is_checked_and_damage_is_told_before(
     let sent: Vec<_> = (0..3_u8).map(|n| batch(&[n; 40_000], 2, 0, None)).collect();
     runtime().block_on(async {
         let (engine, _) = LogEngine::open(Env::real(), &root, LogConfig::default()).expect("open");
-        let log = engine.create(spec("t", 1, Class::Cached)).expect("create");
+        let large = LogSpec { config: SegmentConfig::default(), ..spec("t", 1, Class::Cached) };
+        let log = engine.create(large).expect("create");
         for batch in &sent {
             log.append(batch.clone(), Origin::Client).expect("append");
         }

@@ -148,7 +148,7 @@ async fn world(env: &Env, plan: FaultPlan) -> (ToyBroker, Arc<Director>, Proxy) 
 }
 
 fn effective(director: &Director, kind: FaultKind) -> u64 {
-    director.counts()[kind as usize].effective
+    director.counts().into_iter().find(|count| count.kind == kind).map_or(0, |count| count.effective)
 }
 
 fn simulated<F: Future>(seed: u64, run: impl FnOnce(Env) -> F) -> F::Output {
