@@ -172,12 +172,14 @@ fn producers_faster_than_the_disk_are_stopped_and_lose_nothing() {
             let frame = encode_request(1, Some("test"), &produce_request("t", acks, batch(&[&value])), 9);
             let frame = frame.expect("encoded");
             let mut stream = env.connect(&address).await.expect("connected");
-            sending.push(tokio::task::spawn(async move {
+            let (sent, all_sent) = tokio::sync::oneshot::channel();
+            let _detached = env.spawn("sender", async move {
                 for _ in 0..BATCHES {
                     stream.write_all(&frame).await.expect("sent");
                 }
-                stream
-            }));
+                let _ = sent.send(stream);
+            });
+            sending.push(all_sent);
         }
         let taken = settled(&env, || requests(&broker, "Produce")).await;
         assert!(taken < PRODUCERS * BATCHES, "all {taken} batches were taken while nothing was on the disk");
