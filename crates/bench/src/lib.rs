@@ -1,6 +1,6 @@
 //! What a broker costs: load generators, the machine's own floor for the same work, and the report.
 //!
-//! [`bench`] starts a broker (or takes the address of any that speaks Kafka's protocol), puts each case's load on it,
+//! [`bench()`] starts a broker (or takes the address of any that speaks Kafka's protocol), puts each case's load on it,
 //! does the same work with the least program that can do it ([`floor`]), and returns a [`report::Report`]. Nothing is
 //! believed: every acknowledgement must name the offset that was due, every record must come back once and in order, or
 //! there is no figure.
