@@ -53,6 +53,9 @@ async fn new_topic(client: &Client, name: &str, partitions: i32) -> Str {
     let admin = Admin::new(client);
     admin.create_topic(&topic).await.expect("create");
     admin.wait_for_topic(&topic.name).await.expect("ready");
+    // Apache Kafka names a leader a moment before the leader knows; until then it refuses, and what is sent once is lost.
+    let all: Vec<_> = (0..partitions).map(|partition| (at(&topic.name, partition), Spot::Latest)).collect();
+    admin.list_offsets(&all).await.expect("led");
     topic.name
 }
 
@@ -88,7 +91,10 @@ async fn send_all(
 async fn read(client: &Client, consumer: &Consumer, count: usize) -> Vec<String> {
     let mut values = Vec::new();
     while values.len() < count {
-        let event = client.env().timeout(STEP_MAX, consumer.next()).await.expect("in time").expect("open");
+        let Ok(event) = client.env().timeout(STEP_MAX, consumer.next()).await else {
+            panic!("{} of {count} records came in time", values.len());
+        };
+        let event = event.expect("open");
         if let Event::Records(records) = event {
             values.extend(records.records.iter().map(|record| {
                 String::from_utf8(record.value.clone().unwrap_or_default().to_vec()).expect("text")
