@@ -3,12 +3,12 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use poruka_env::{Env, Mono};
+use poruka_env::{Env, Mono, log_tail, ready_address};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::error::{BenchError, During, Result};
@@ -17,9 +17,6 @@ use crate::stop::{Running, Stop};
 
 /// How long a program may take until it says that it is ready.
 const READY_TIME_MAX: Duration = Duration::from_secs(60);
-/// Bytes of its log that are told when it does not start.
-const LOG_TAIL_BYTES_MAX: u64 = 2_000;
-const READY_MARK: &str = "ready on ";
 
 /// A program of ours that is ready.
 #[derive(Debug)]
@@ -62,7 +59,7 @@ fn start(
     let mut child = command.spawn().map_err(failed)?;
     let output = child.stdout.take();
     let running = stop.keep(child);
-    let not_ready = |why| BenchError::NotReady { what, why, log: tail(log) };
+    let not_ready = |why| BenchError::NotReady { what, why, log: log_tail(log) };
     let output = output.ok_or_else(|| not_ready("it has no output"))?;
     let limit = Timespec { tv_sec: READY_TIME_MAX.as_secs() as i64, tv_nsec: 0 };
     let ready = poll(&mut [PollFd::new(&output, PollFlags::IN)], Some(&limit));
@@ -73,23 +70,7 @@ fn start(
     let mut line = String::new();
     output.read_line(&mut line).during("wait for a program")?;
     stop.check()?;
-    let addr = line.split_once(READY_MARK).and_then(|(_, rest)| rest.split_whitespace().next());
+    let addr = ready_address(&line);
     let addr = addr.ok_or_else(|| not_ready("it ended or said something else first"))?.to_owned();
     Ok(Program { running, addr, started, _output: output })
-}
-
-fn tail(log: &Path) -> String {
-    let read = || {
-        let mut file = File::open(log)?;
-        let end = file.seek(SeekFrom::End(0))?;
-        file.seek(SeekFrom::Start(end.saturating_sub(LOG_TAIL_BYTES_MAX)))?;
-        let mut bytes = Vec::new();
-        file.take(LOG_TAIL_BYTES_MAX).read_to_end(&mut bytes)?;
-        Ok::<_, std::io::Error>(String::from_utf8_lossy(&bytes).trim().to_owned())
-    };
-    match read() {
-        Ok(text) if text.is_empty() => "(nothing)".to_owned(),
-        Ok(text) => text,
-        Err(error) => format!("({error})"),
-    }
 }

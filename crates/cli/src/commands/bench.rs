@@ -7,7 +7,7 @@ use clap::Args;
 use poruka_bench::floor::{FloorChild, FloorKind, run_child};
 use poruka_bench::report::{Report, TABLE_HEAD, table_rows};
 use poruka_bench::{BenchError, Options, PACED_BYTES, RATE, Stop, Target, bench, case_list};
-use poruka_env::Env;
+use poruka_env::{Env, READY_MARK};
 
 use crate::exit::Exit;
 use crate::output::{self, Form};
@@ -141,7 +141,7 @@ fn options(command: &Bench) -> Result<Options> {
 }
 
 fn be_the_floor(child: FloorChild) -> Result<()> {
-    let say = |addr: &str| println!("floor: ready on {addr}");
+    let say = |addr: &str| println!("floor: {READY_MARK}{addr}");
     run_child(&Env::real(), &child, say).map_err(|error| no_figures(&error))
 }
 

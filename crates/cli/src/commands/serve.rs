@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use poruka_broker::{Broker, BrokerConfig, OFFSETS_RETENTION_MINUTES, OpenError};
-use poruka_env::{Env, FakeDisk, Listener};
+use poruka_env::{Env, FakeDisk, Listener, READY_MARK};
 use poruka_guarantee::Durability;
 use poruka_log::OpenError as LogError;
 use serde_json::json;
@@ -128,7 +128,7 @@ pub(crate) async fn run(command: Serve, form: Form) -> Result<()> {
     output::either(form, &ready, || {
         let metrics =
             metrics.map(|address| format!(", metrics http://{address}/metrics")).unwrap_or_default();
-        format!("poruka: ready on {address} (data {data}, durability {durability}{metrics})")
+        format!("poruka: {READY_MARK}{address} (data {data}, durability {durability}{metrics})")
     })?;
     signals.next().await;
     tokio::select! {

@@ -4,12 +4,12 @@
 //! On the simulated disk the process keeps unsynced bytes in its own memory: then SIGKILL is a power cut.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use poruka_env::Env;
+use poruka_env::{Env, log_tail, ready_address};
 use poruka_guarantee::Durability;
 
 use super::ending::Victim;
@@ -17,9 +17,6 @@ use super::workbench::Boxed;
 
 /// How long the broker may take until it says that it is ready.
 pub(crate) const READY_TIME_MAX: Duration = Duration::from_secs(30);
-/// Bytes of the broker's log that are told when it does not start.
-const LOG_TAIL_BYTES_MAX: u64 = 2_000;
-const READY_MARK: &str = "ready on ";
 
 /// How to start the broker.
 #[derive(Clone, Debug)]
@@ -122,7 +119,7 @@ impl Target {
     }
 
     async fn ready(&self, output: Option<ChildStdout>, log: &Path) -> Result<String, TargetError> {
-        let not_ready = |why| TargetError::NotReady { why, log: tail(log) };
+        let not_ready = |why| TargetError::NotReady { why, log: log_tail(log) };
         let output = output.ok_or_else(|| not_ready("it has no output"))?;
         let (told, line) = tokio::sync::oneshot::channel();
         let reading = self.env.spawn_thread("prove-target", move || {
@@ -141,7 +138,7 @@ impl Target {
             Ok(Err(_)) => return Err(not_ready("its output ended")),
             Err(_) => return Err(not_ready("it took too long")),
         };
-        let addr = line.split_once(READY_MARK).and_then(|(_, rest)| rest.split_whitespace().next());
+        let addr = ready_address(&line);
         addr.map(str::to_owned).ok_or_else(|| not_ready("it ended or said something else first"))
     }
 }
@@ -168,21 +165,5 @@ impl Victim for Target {
 impl Drop for Target {
     fn drop(&mut self) {
         self.kill();
-    }
-}
-
-fn tail(log: &Path) -> String {
-    let read = || {
-        let mut file = File::open(log)?;
-        let end = file.seek(SeekFrom::End(0))?;
-        file.seek(SeekFrom::Start(end.saturating_sub(LOG_TAIL_BYTES_MAX)))?;
-        let mut bytes = Vec::new();
-        file.take(LOG_TAIL_BYTES_MAX).read_to_end(&mut bytes)?;
-        Ok::<_, std::io::Error>(String::from_utf8_lossy(&bytes).trim().to_owned())
-    };
-    match read() {
-        Ok(text) if text.is_empty() => "(nothing)".to_owned(),
-        Ok(text) => text,
-        Err(error) => format!("({error})"),
     }
 }
