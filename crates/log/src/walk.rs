@@ -25,19 +25,16 @@ pub(crate) enum Step {
 
 /// A walk from one position to another.
 pub(crate) struct Walk<'a> {
-    file: &'a dyn DiskFile,
+    window: Window<'a>,
     at: u64,
     until: u64,
     check: bool,
-    buffer: Vec<u8>,
-    buffer_at: u64,
-    buffer_len: usize,
 }
 
 impl<'a> Walk<'a> {
     /// `check`: read bodies too and compare checksums.
     pub(crate) fn new(file: &'a dyn DiskFile, from: u64, until: u64, check: bool) -> Self {
-        Self { file, at: from, until, check, buffer: Vec::new(), buffer_at: 0, buffer_len: 0 }
+        Self { window: Window::new(file, until, CHUNK_BYTES), at: from, until, check }
     }
 
     /// The next batch.
@@ -46,14 +43,14 @@ impl<'a> Walk<'a> {
             return Ok(Step::End);
         }
         let at = self.at;
-        let Some(head) = self.bytes(at, HEADER_BYTES)?.and_then(Head::read) else {
+        let Some(head) = self.window.bytes(at, HEADER_BYTES)?.and_then(Head::read) else {
             return Ok(Step::Bad { at });
         };
         if at + head.size as u64 > self.until {
             return Ok(Step::Bad { at });
         }
         if self.check {
-            let whole = self.bytes(at, head.size)?.and_then(Head::read_whole);
+            let whole = self.window.bytes(at, head.size)?.and_then(Head::read_whole);
             if whole != Some(head) {
                 return Ok(Step::Bad { at });
             }
@@ -61,15 +58,33 @@ impl<'a> Walk<'a> {
         self.at += head.size as u64;
         Ok(Step::Batch { at, head })
     }
+}
 
-    /// `count` bytes at `at`, when the region has them.
-    fn bytes(&mut self, at: u64, count: usize) -> io::Result<Option<&[u8]>> {
+/// A region of a file, seen through a buffer that follows the place that is looked at.
+pub(crate) struct Window<'a> {
+    file: &'a dyn DiskFile,
+    until: u64,
+    /// Bytes read at a time, unless more are asked for.
+    chunk_bytes: usize,
+    buffer: Vec<u8>,
+    buffer_at: u64,
+    buffer_len: usize,
+}
+
+impl<'a> Window<'a> {
+    /// The region ends at `until`.
+    pub(crate) fn new(file: &'a dyn DiskFile, until: u64, chunk_bytes: usize) -> Self {
+        Self { file, until, chunk_bytes, buffer: Vec::new(), buffer_at: 0, buffer_len: 0 }
+    }
+
+    /// `count` bytes at `at`, when the region and the file have them.
+    pub(crate) fn bytes(&mut self, at: u64, count: usize) -> io::Result<Option<&[u8]>> {
         if at + count as u64 > self.until {
             return Ok(None);
         }
         let held = at >= self.buffer_at && at + count as u64 <= self.buffer_at + self.buffer_len as u64;
         if !held {
-            let wanted = count.max(CHUNK_BYTES).min((self.until - at) as usize);
+            let wanted = count.max(self.chunk_bytes).min((self.until - at) as usize);
             if self.buffer.len() < wanted {
                 self.buffer.resize(wanted, 0);
             }

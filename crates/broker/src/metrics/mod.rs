@@ -21,6 +21,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use poruka_guarantee::Durability;
 use poruka_log::{Counter, Histogram, MICROS, Piece};
+use poruka_wire::records::batches;
 use poruka_wire::{ApiKey, ErrorCode};
 
 pub(crate) use self::errors::Errors;
@@ -100,7 +101,7 @@ impl Sent {
     /// Counts whole batches.
     pub(crate) fn add(&mut self, class: Durability, piece: &Piece) {
         match piece {
-            Piece::Memory(batches) => self.add_bytes(class, batches),
+            Piece::Memory(bytes) => self.add_bytes(class, bytes),
             Piece::File(slice) => {
                 let sent = &mut self.0[index(class)];
                 sent.0 += slice.batches();
@@ -111,21 +112,12 @@ impl Sent {
     }
 
     /// Counts whole batches, one behind the other.
-    fn add_bytes(&mut self, class: Durability, batches: &Bytes) {
-        // Where the length and the number of records stand in a batch (Kafka's message format v2).
-        const LENGTH: std::ops::Range<usize> = 8..12;
-        const COUNT: std::ops::Range<usize> = 57..61;
-        let number = |bytes: &[u8], at: std::ops::Range<usize>| {
-            let bytes = bytes.get(at)?.first_chunk::<4>()?;
-            u32::try_from(i32::from_be_bytes(*bytes)).ok()
-        };
-        let mut rest: &[u8] = batches;
+    fn add_bytes(&mut self, class: Durability, bytes: &Bytes) {
         let sent = &mut self.0[index(class)];
-        sent.2 += batches.len() as u64;
-        while let (Some(length), Some(count)) = (number(rest, LENGTH), number(rest, COUNT)) {
+        sent.2 += bytes.len() as u64;
+        for (header, _) in batches(bytes).map_while(Result::ok) {
             sent.0 += 1;
-            sent.1 += u64::from(count);
-            rest = rest.get(LENGTH.end + length as usize..).unwrap_or_default();
+            sent.1 += u64::try_from(header.record_count).unwrap_or(0);
         }
     }
 }

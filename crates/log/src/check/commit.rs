@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use poruka_env::{Disk, Env, OpenMode};
+use poruka_env::{Disk, DiskFile, Env, OpenMode};
 
 use super::overlay::{Changed, Overlay};
 use super::{CheckError, FolderCheck, Soundness};
@@ -144,8 +144,8 @@ impl Plan {
                 }
                 continue;
             };
-            copy_into(disk, &quarantine.join(NEW).join(step.name()), disk, &path, step.from)?;
-            let file = disk.open(&path, OpenMode::Create).map_err(writing(&path))?;
+            let staged = quarantine.join(NEW).join(step.name());
+            let (file, _) = copy_bytes(disk, (&staged, 0), disk, (&path, step.from))?;
             file.set_len(len).and_then(|()| file.sync_all()).map_err(writing(&path))?;
         }
         for step in &self.steps {
@@ -162,38 +162,24 @@ impl Plan {
     }
 }
 
-/// The end of a file, from `from` on, as a file of its own; synced, with its name.
+/// The end of a file, from `at` on, as a file of its own; synced, with its name.
 fn copy(from_disk: &dyn Disk, from: &Path, at: u64, disk: &dyn Disk, to: &Path) -> Result<(), CheckError> {
-    let source = from_disk.open(from, OpenMode::Read).map_err(writing(from))?;
-    if let Some(folder) = to.parent() {
-        make_folder(disk, folder)?;
-    }
-    let target = disk.open(to, OpenMode::Create).map_err(writing(to))?;
-    let (mut block, mut done) = (vec![0; COPY_BYTES], 0);
-    loop {
-        match source.read_at(&mut block, at + done).map_err(writing(from))? {
-            0 => break,
-            count => {
-                target.write_at(&block[..count], done).map_err(writing(to))?;
-                done += count as u64;
-            }
-        }
-    }
-    target.set_len(done).and_then(|()| target.sync_all()).map_err(writing(to))?;
+    let (target, len) = copy_bytes(from_disk, (from, at), disk, (to, 0))?;
+    target.set_len(len).and_then(|()| target.sync_all()).map_err(writing(to))?;
     match to.parent() {
         Some(folder) => disk.sync_dir(folder).map_err(writing(folder)),
         None => Ok(()),
     }
 }
 
-/// A file's bytes into another one, from `at` on.
-fn copy_into(
+/// Bytes from a place in one file up to its end, written to a place in another, which is made if need be. Not synced.
+/// Returns that file, and how many bytes they were.
+fn copy_bytes(
     from_disk: &dyn Disk,
-    from: &Path,
+    (from, from_at): (&Path, u64),
     disk: &dyn Disk,
-    to: &Path,
-    at: u64,
-) -> Result<(), CheckError> {
+    (to, to_at): (&Path, u64),
+) -> Result<(Arc<dyn DiskFile>, u64), CheckError> {
     let source = from_disk.open(from, OpenMode::Read).map_err(writing(from))?;
     if let Some(folder) = to.parent() {
         make_folder(disk, folder)?;
@@ -201,10 +187,10 @@ fn copy_into(
     let target = disk.open(to, OpenMode::Create).map_err(writing(to))?;
     let (mut block, mut done) = (vec![0; COPY_BYTES], 0);
     loop {
-        match source.read_at(&mut block, done).map_err(writing(from))? {
-            0 => return Ok(()),
+        match source.read_at(&mut block, from_at + done).map_err(writing(from))? {
+            0 => return Ok((target, done)),
             count => {
-                target.write_at(&block[..count], at + done).map_err(writing(to))?;
+                target.write_at(&block[..count], to_at + done).map_err(writing(to))?;
                 done += count as u64;
             }
         }

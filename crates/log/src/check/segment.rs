@@ -11,6 +11,7 @@ use poruka_env::DiskFile;
 use crate::batch::{BATCH_BYTES_MAX, HEADER_BYTES, Head};
 use crate::epochs::Epochs;
 use crate::segment::{NO_TIMESTAMP, SegmentRecord};
+use crate::walk::Window;
 
 /// Bytes read at a time while the next whole batch after damage is looked for.
 const SEARCH_BYTES: usize = 1 << 20;
@@ -61,9 +62,9 @@ pub(super) fn inspect(
     indexes: &Indexes,
 ) -> io::Result<Inspection> {
     let Some(file) = file else {
-        let mut all = Reader::new(&NoFile, 0, record, epochs);
-        all.lose(0, "the file", record.end);
-        return Ok(all.found);
+        let mut found = Inspection::default();
+        found.lose(0, "the file", (record.base, record.end), epochs);
+        return Ok(found);
     };
     let mut reader = Reader::new(file, file.len()?, record, epochs);
     let mut checker = IndexChecker { indexes, offset: 0, time: 0, newest: NO_TIMESTAMP };
@@ -86,31 +87,20 @@ pub(super) fn inspect(
     Ok(reader.found)
 }
 
-struct NoFile;
-
-impl DiskFile for NoFile {
-    fn read_at(&self, _: &mut [u8], _: u64) -> io::Result<usize> {
-        Ok(0)
-    }
-    fn write_vectored_at(&self, _: &[io::IoSlice<'_>], _: u64) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-    fn sync_data(&self) -> io::Result<()> {
-        Ok(())
-    }
-    fn sync_all(&self) -> io::Result<()> {
-        Ok(())
-    }
-    fn len(&self) -> io::Result<u64> {
-        Ok(0)
-    }
-    fn set_len(&self, _: u64) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+impl Inspection {
+    /// Something is wrong at that place, which costs the offsets from `from` to `until`, if there are any.
+    fn lose(&mut self, at: u64, what: &'static str, (from, until): (i64, i64), epochs: &Epochs) {
+        let lost = (until > from).then_some((from, until));
+        self.wrong.push(Wrong { at, what, lost });
+        if lost.is_some() {
+            let leader_epoch = epochs.of(until - 1).unwrap_or(0);
+            self.parts.push(Part::Lost { last_offset: until - 1, leader_epoch });
+        }
     }
 }
 
 struct Reader<'a> {
-    file: &'a dyn DiskFile,
+    window: Window<'a>,
     len: u64,
     synced: u64,
     /// The synced length, or what is there of it.
@@ -121,24 +111,21 @@ struct Reader<'a> {
     end: i64,
     epochs: &'a Epochs,
     found: Inspection,
-    buffer: Vec<u8>,
-    buffer_at: u64,
 }
 
 impl<'a> Reader<'a> {
     fn new(file: &'a dyn DiskFile, len: u64, record: &SegmentRecord, epochs: &'a Epochs) -> Self {
+        let until = len.min(u64::from(record.len));
         Self {
-            file,
+            window: Window::new(file, until, SEARCH_BYTES),
             len,
             synced: u64::from(record.len),
-            until: len.min(u64::from(record.len)),
+            until,
             at: 0,
             expected: record.base,
             end: record.end,
             epochs,
             found: Inspection::default(),
-            buffer: Vec::new(),
-            buffer_at: 0,
         }
     }
 
@@ -147,7 +134,7 @@ impl<'a> Reader<'a> {
         let at = self.at;
         let Some(mut head) = self.whole(at)? else { return Ok(None) };
         let size = head.size as u64;
-        let following = self.bytes(at + size, HEADER_BYTES)?.and_then(Head::read);
+        let following = self.window.bytes(at + size, HEADER_BYTES)?.and_then(Head::read);
         let next_base = match following {
             Some(following) => Some(following.base_offset),
             // The last batch of a segment ends where the segment does.
@@ -192,7 +179,7 @@ impl<'a> Reader<'a> {
     fn skip_damage(&mut self) -> io::Result<()> {
         let damaged_at = self.at;
         let mut at = damaged_at;
-        if let Some(head) = self.bytes(at, HEADER_BYTES)?.and_then(Head::read) {
+        if let Some(head) = self.window.bytes(at, HEADER_BYTES)?.and_then(Head::read) {
             // Mostly the length is right.
             let after = at + head.size as u64;
             if after < self.until && self.fitting(after)?.is_some() {
@@ -218,7 +205,7 @@ impl<'a> Reader<'a> {
     fn fitting(&mut self, at: u64) -> io::Result<Option<Head>> {
         let (expected, end) = (self.expected, self.end);
         let fits = |head: &Head| head.base_offset >= expected && head.next_offset() <= end;
-        let Some(head) = self.bytes(at, HEADER_BYTES)?.and_then(Head::read).filter(fits) else {
+        let Some(head) = self.window.bytes(at, HEADER_BYTES)?.and_then(Head::read).filter(fits) else {
             return Ok(None);
         };
         if at + head.size as u64 > self.until {
@@ -228,36 +215,16 @@ impl<'a> Reader<'a> {
     }
 
     fn lose(&mut self, at: u64, what: &'static str, until: i64) {
-        let lost = (until > self.expected).then_some((self.expected, until));
-        self.found.wrong.push(Wrong { at, what, lost });
-        if lost.is_some() {
-            let leader_epoch = self.epochs.of(until - 1).unwrap_or(0);
-            self.found.parts.push(Part::Lost { last_offset: until - 1, leader_epoch });
-        }
+        self.found.lose(at, what, (self.expected, until), self.epochs);
         self.expected = self.expected.max(until);
     }
 
     fn whole(&mut self, at: u64) -> io::Result<Option<Head>> {
-        let Some(head) = self.bytes(at, HEADER_BYTES)?.and_then(Head::read) else { return Ok(None) };
+        let Some(head) = self.window.bytes(at, HEADER_BYTES)?.and_then(Head::read) else { return Ok(None) };
         if head.size > BATCH_BYTES_MAX || at + head.size as u64 > self.until {
             return Ok(None);
         }
-        Ok(self.bytes(at, head.size)?.and_then(Head::read_whole))
-    }
-
-    fn bytes(&mut self, at: u64, count: usize) -> io::Result<Option<&[u8]>> {
-        if at + count as u64 > self.until {
-            return Ok(None);
-        }
-        let held = at >= self.buffer_at && at + count as u64 <= self.buffer_at + self.buffer.len() as u64;
-        if !held {
-            let wanted = count.max(SEARCH_BYTES).min((self.until - at) as usize);
-            self.buffer.resize(wanted, 0);
-            self.buffer_at = at;
-            self.file.read_exact_at(&mut self.buffer, at)?;
-        }
-        let start = (at - self.buffer_at) as usize;
-        Ok(self.buffer.get(start..start + count))
+        Ok(self.window.bytes(at, head.size)?.and_then(Head::read_whole))
     }
 }
 

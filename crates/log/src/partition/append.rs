@@ -171,10 +171,8 @@ impl PartitionLog {
             let dir = &self.dir;
             let created =
                 Segment::create(disk, dir, head.base_offset).map_err(|error| StorageError::io(dir, error))?;
-            if let Some(mut full) = files.active.replace(created) {
-                full.seal();
-                files.sealed.insert(full.base(), full);
-            }
+            files.seal();
+            files.active = Some(created);
         }
         let Some(active) = &mut files.active else { return Err(StorageError::Closed) };
         let place = Place { segment: active.base(), position: active.len() };
